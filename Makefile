@@ -1,0 +1,92 @@
+# Cede. `make help` lists the targets.
+SHELL   := /bin/bash
+
+BUILD   ?= build
+# `make V=1` shows the commands.
+V       ?= 0
+Q        = $(if $(filter 0,$(V)),@echo "  $@";)
+CC      := gcc
+CLANG   := clang
+WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
+
+.DEFAULT_GOAL := all
+.PHONY: all
+all: $(BUILD)/cede.efi
+
+# --- the hypervisor image -------------------------------------------------------------------------
+HV_SRC := $(filter-out %_test.c %_fuzz.c,$(wildcard hv/*.c hv/svm/*.c hv/vmx/*.c hv/pmu/*.c))
+HV_ASM := $(wildcard hv/*.S hv/svm/*.S hv/vmx/*.S)
+HV_OBJ := $(HV_SRC:%.c=$(BUILD)/%.o) $(HV_ASM:%.S=$(BUILD)/%.o)
+HV_CFLAGS := -std=c11 -O2 -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Ihv \
+             -ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
+             -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+             -fcf-protection=none -fno-jump-tables -fno-omit-frame-pointer
+
+$(BUILD)/hv/%.o: hv/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
+
+# The fast path: no frame pointer, and a calling convention in which nearly nothing needs saving
+# (hv/svm/run.S). It may therefore call nothing; `make lint` checks that.
+$(BUILD)/hv/svm/fast.o: HV_CFLAGS += -fomit-frame-pointer -fcall-used-rbx \
+   -fcall-saved-rsi -fcall-saved-r8 -fcall-saved-r9 -fcall-saved-r10 -fcall-saved-r11
+
+$(BUILD)/hv/%.o: hv/%.S
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
+
+HV_LDFLAGS := -pie --no-dynamic-linker -z noexecstack -z norelro -z max-page-size=4096 \
+              --build-id=none -T hv/hv.ld
+
+$(BUILD)/hv.elf: $(HV_OBJ) hv/hv.ld
+	$(Q)ld $(HV_LDFLAGS) -o $@ $(HV_OBJ)
+
+# An image that only tests boot: it faults on request (guest-tests/faulty-host/).
+FAULTY := $(BUILD)/faulty
+
+$(FAULTY)/hypercall_extra.o: guest-tests/faulty-host/hypercall_extra.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV_CFLAGS) -Iguest-tests -MMD -MP -c $< -o $@
+
+$(FAULTY)/faulty.elf: $(filter-out %/hypercall_extra.o,$(HV_OBJ)) $(FAULTY)/hypercall_extra.o hv/hv.ld
+	$(Q)ld $(HV_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(FAULTY)/cede.efi: $(FAULTY)/faulty.elf $(BUILD)/cede.efi
+	@$(MAKE) --no-print-directory BUILD=$(FAULTY) HV_ELF=$< $@
+
+# --- unit tests: X_test.c includes the .c files it tests, and is linked with cmocka ---------------
+TEST_SRC := $(wildcard hv/*_test.c hv/*/*_test.c boot/*_test.c tools/*_test.c)
+TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/test/%)
+TEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -Wno-missing-prototypes -Ihv/include -Ihv -Iboot \
+               -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/test/%_test: %_test.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP $< -o $@ -lcmocka
+
+# --- fuzzers: X_fuzz.c likewise, with libFuzzer; bounded runs in `make test` ----------------------
+FUZZ_SRC := $(wildcard hv/*_fuzz.c hv/*/*_fuzz.c boot/*_fuzz.c tools/*_fuzz.c)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/test/%)
+FUZZ_RUNS ?= 200000
+
+$(BUILD)/test/%_fuzz: %_fuzz.c
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 -O1 -g -Wall -Wextra -Werror -Ihv/include -Ihv -Iboot \
+	   -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -MMD -MP $< -o $@
+
+.PHONY: test-unit
+test-unit: $(TEST_BIN) $(FUZZ_BIN)
+	@set -e; for t in $(TEST_BIN); do echo "== $$t"; $$t; done
+	@set -e; for t in $(FUZZ_BIN); do echo "== $$t ($(FUZZ_RUNS) runs)"; \
+	   $$t -runs=$(FUZZ_RUNS) -seed=1 -verbosity=0 -print_final_stats=1 2>&1 | grep -E 'number_of_executed|ERROR|SUMMARY' ; \
+	   test $${PIPESTATUS[0]:-0} -eq 0; done
+
+include boot/boot.mk
+include guest-tests/guest-tests.mk
+include tools/tools.mk
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
