@@ -1,0 +1,63 @@
+#include "banner.h"
+
+#include "console.h"
+#include "hypercall.h"
+#include "place.h"
+#include "pmu_text.h"
+#include "text.h"
+
+/* VMMCALL: the backend is AMD-V; on VT-x this will be VMCALL. */
+static u64 hypercall(u32 call, u32 core, u32 item)
+{
+    u64 answer;
+
+    __asm__ volatile("vmmcall"
+                     : "=a"(answer)
+                     : "a"(HYPERCALL_SIGNATURE), "b"(item), "c"(call), "d"(core)
+                     : "memory");
+    return answer;
+}
+
+const char *version_text(void)
+{
+    static char text[16];
+
+    text_print(text, sizeof text, "%u.%u.%u", CEDE_VERSION >> 16 & 0xff, CEDE_VERSION >> 8 & 0xff,
+               CEDE_VERSION & 0xff);
+    return text;
+}
+
+static u32 captured(const struct mp *mp)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < mp->count; i++)
+        count += mp->cpus[i].started && mp->cpus[i].status == HV_OK;
+    return count;
+}
+
+/* A processor that is not captured stays where it is: what would start it is trapped. */
+static void say_cores(const struct mp *mp)
+{
+    u32 count = captured(mp);
+
+    say("cede: cores: %u captured, %u policed until they start\n", count, mp->count - count);
+    for (u32 i = 0; i < mp->count; i++)
+        if (mp->cpus[i].started && mp->cpus[i].status != HV_OK)
+            say("cede: core with APIC ID 0x%x was not captured: %s\n", mp->cpus[i].apic_id,
+                hv_status_text(mp->cpus[i].status));
+}
+
+void banner(const struct conf *conf, const struct mp *mp, const struct boot_uart *uart)
+{
+    char console[48];
+
+    say("cede: version %s\n", version_text());
+    say_cores(mp);
+    say("cede: memory: %lu bytes kept, %lu of them page tables\n",
+        hypercall(HYPERCALL_MEMORY, 0, 0), hypercall(HYPERCALL_MEMORY, 0, 1));
+    say("cede: pmu: %s\n", pmu_text());
+    say("cede: policy: %s%s\n", pmu_mode_text(conf->policy.pmu),
+        conf->policy.pmu == PMU_FILTERED ? ", list architectural" : "");
+    say("cede: console: %s\n", console_text(conf, uart, console));
+}

@@ -1,0 +1,59 @@
+# The loader: cede.efi with hv.elf inside, and launch.efi, the same without a hypervisor.
+EFI_DIR     := /usr/include/efi
+EFI_LDS     := /usr/lib/elf_x86_64_efi.lds
+EFI_CRT0    := /usr/lib/crt0-efi-x86_64.o
+BOOT_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Iboot \
+               -isystem $(EFI_DIR) -isystem $(EFI_DIR)/x86_64 -DGNU_EFI_USE_MS_ABI \
+               -maccumulate-outgoing-args -fpic -fvisibility=hidden -fshort-wchar -ffreestanding \
+               -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing \
+               -fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables
+
+LAUNCH_SRC := boot/launch.c boot/uefi.c boot/mem.c boot/text.c boot/conf.c boot/conf_load.c \
+              boot/volume.c boot/devpath.c boot/bootopt.c boot/start.c boot/initrd.c boot/next.c \
+              boot/bootorder.c boot/refuse.c boot/sbat.S
+LAUNCH_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(LAUNCH_SRC)))
+
+$(BUILD)/boot/sbat.o: boot/sbat.csv
+
+$(BUILD)/boot/%.o: boot/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/boot/%.o: boot/%.S
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/boot/launch.so: $(LAUNCH_OBJ)
+
+# PE has no shared objects: link one, then take the sections that a PE loader needs. --fatal-warnings
+# and -z defs make an undefined symbol an error here instead of a jump to nowhere in the firmware.
+$(BUILD)/boot/%.so:
+	$(Q)ld -nostdlib -znocombreloc -z defs --fatal-warnings --no-warn-rwx-segments -T $(EFI_LDS) -shared \
+	   -Bsymbolic -L/usr/lib $(EFI_CRT0) $(filter %.o,$^) -o $@ -lgnuefi
+
+$(BUILD)/%.efi: $(BUILD)/boot/%.so
+	$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' -j .reloc \
+	   -j .rodata -j .sbat --strip-all --target=efi-app-x86_64 $< $@
+
+CEDE_SRC := $(filter-out boot/launch.c,$(LAUNCH_SRC)) boot/main.c boot/acpi.c boot/acpi_tables.c \
+            boot/memory.c boot/bridge.c boot/cpu_ops.c boot/tables.c boot/switch.S boot/mp.c boot/elf.c \
+            boot/place.c boot/image.S boot/console.c boot/presence.c boot/banner.c boot/pmu_text.c \
+            boot/options.c boot/check.c boot/check_cpu.c
+CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(BUILD)/boot/preflight.o
+
+# The hypervisor's judgement of a processor, compiled for the loader too.
+$(BUILD)/boot/preflight.o: hv/svm/preflight.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_CFLAGS) -Ihv -MMD -MP -c $< -o $@
+
+# Another image can be put in by `make HV_ELF=...`, for tests of the loader alone.
+HV_ELF ?= $(BUILD)/hv.elf
+
+$(BUILD)/boot/hv.stripped: $(HV_ELF)
+	@mkdir -p $(@D)
+	$(Q)strip -o $@ $<
+
+$(BUILD)/boot/image.o: BOOT_CFLAGS += -DHV_IMAGE='"$(BUILD)/boot/hv.stripped"'
+$(BUILD)/boot/image.o: $(BUILD)/boot/hv.stripped
+
+$(BUILD)/boot/cede.so: $(CEDE_OBJ)

@@ -1,0 +1,166 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "conf.c"
+#include "text.c"
+
+static struct conf conf;
+static char error[CONF_ERROR];
+
+static bool parse_bytes(const char *text, size_t size)
+{
+    char *copy = malloc(size + !size); /* exactly as long: a read past the end is seen */
+
+    memcpy(copy, text, size);
+    memset(&conf, 0xa5, sizeof conf);
+    bool good = conf_parse(copy, size, &conf, error);
+    free(copy);
+    assert_true(good == !error[0]);
+    assert_true(strlen(error) < CONF_ERROR);
+    return good;
+}
+
+static void good(const char *text)
+{
+    if (!parse_bytes(text, strlen(text)))
+        fail_msg("%s", error);
+}
+
+static void bad(const char *text, const char *message)
+{
+    assert_false(parse_bytes(text, strlen(text)));
+    assert_string_equal(error, message);
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    good("");
+    assert_string_equal(conf.next, "");
+    assert_string_equal(conf.options, "");
+    assert_string_equal(conf.initrd, "");
+    assert_int_equal(conf.console, CONSOLE_AUTO);
+    assert_int_equal(conf.baud, 0);
+    assert_int_equal(conf.policy.pmu, PMU_FILTERED);
+    assert_int_equal(conf.policy.hypervisor_bit, 0);
+    assert_int_equal(conf.policy.unknown_msr_gp, 0);
+}
+
+static void whole_file(void **state)
+{
+    (void)state;
+    good("\xef\xbb\xbf# comment\r\n; another\r\n\r\n[cede]\r\n"
+         "next = EFI/debian/grubx64.efi\r\n"
+         "  options\t=  root=/dev/sda1 # not a comment = either  \r\n"
+         "initrd=\\initrd.img\r\nconsole = com2\r\nbaud = 115200\r\npmu = full\r\n"
+         "hypervisor-bit = on\r\nunknown-msr = gp");
+    assert_string_equal(conf.next, "\\EFI\\debian\\grubx64.efi");
+    assert_string_equal(conf.options, "root=/dev/sda1 # not a comment = either");
+    assert_string_equal(conf.initrd, "\\initrd.img");
+    assert_int_equal(conf.console, CONSOLE_PORT);
+    assert_int_equal(conf.port, 0x2f8);
+    assert_int_equal(conf.baud, 115200);
+    assert_int_equal(conf.policy.pmu, PMU_FULL);
+    assert_int_equal(conf.policy.hypervisor_bit, 1);
+    assert_int_equal(conf.policy.unknown_msr_gp, 1);
+}
+
+static void console(void **state)
+{
+    static const struct {
+        const char *text;
+        int kind, port;
+    } cases[] = {
+        {"console = auto", CONSOLE_AUTO, 0},      {"console = none", CONSOLE_NONE, 0},
+        {"console = com1", CONSOLE_PORT, 0x3f8},  {"console = com4", CONSOLE_PORT, 0x2e8},
+        {"console = 0x3E8", CONSOLE_PORT, 0x3e8}, {"console = 0xFFF8", CONSOLE_PORT, 0xfff8}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        good(cases[i].text);
+        assert_int_equal(conf.console, cases[i].kind);
+        if (cases[i].kind == CONSOLE_PORT)
+            assert_int_equal(conf.port, cases[i].port);
+    }
+    bad("console = com5",
+        "cede.conf:1: console = com5: use auto, com1 to com4, a port such as 0x3f8, or none");
+    assert_false(parse_bytes("console = 0xfff9", 16));
+    assert_false(parse_bytes("console = 0x", 12));
+    assert_false(parse_bytes("console = 0x60", 14));
+    assert_false(parse_bytes("console =", 9));
+}
+
+static void aliases(void **state)
+{
+    (void)state;
+    good("next = a\ncmdline = quiet");
+    assert_string_equal(conf.options, "quiet");
+    bad("next = a\ncmdline = quiet\n\noptions = x",
+        "cede.conf:4: 'options' is set already on line 2: keep one of them");
+}
+
+static void messages(void **state)
+{
+    (void)state;
+    bad("\n\n\n\n\n\nnxt = \\a", "cede.conf:7: unknown key 'nxt' (did you mean 'next'?)");
+    bad("Next = \\a", "cede.conf:1: unknown key 'Next' (did you mean 'next'?)");
+    bad("hypervisorbit = on",
+        "cede.conf:1: unknown key 'hypervisorbit' (did you mean 'hypervisor-bit'?)");
+    bad("frobnicate = 1", "cede.conf:1: unknown key 'frobnicate' (docs/cede.conf.md lists them)");
+    bad(" = 1", "cede.conf:1: unknown key '' (docs/cede.conf.md lists them)");
+    bad("pmu = of", "cede.conf:1: pmu = of: use filtered, full or off");
+    bad("unknown-msr = ", "cede.conf:1: unknown-msr = : use pass or gp");
+    bad("# x\nnext", "cede.conf:2: expected 'key = value'");
+    bad("baud = 14400x",
+        "cede.conf:1: baud = 14400x: use 9600, 19200, 38400, 57600 or 115200, or 0 to leave it");
+    bad("[cede", "cede.conf:1: a section header ends with ']'");
+    bad("[", "cede.conf:1: a section header ends with ']'");
+    bad("next = a\nnext = b", "cede.conf:2: 'next' is set already on line 1: keep one of them");
+    bad("[ guest web ]", "cede.conf:1: section [guest web]: this version runs one guest only, "
+                         "partitions come later; remove it");
+    bad("next=x\noptions=1\x01", "cede.conf:2: not a text file (byte 0x01): save it as UTF-8");
+    bad("options = quiet", "cede.conf:1: 'options' needs 'next', the program it is for");
+    bad("#\ninitrd = x\nnext =", "cede.conf:2: 'initrd' needs 'next', the program it is for");
+}
+
+static void sizes(void **state)
+{
+    static char text[CONF_LIMIT + 2];
+
+    (void)state;
+    memset(text, 'a', sizeof text);
+    memcpy(text, "next = ", 7);
+    assert_true(parse_bytes(text, 7 + CONF_PATH - 2)); /* and the '\' put before it */
+    assert_int_equal(strlen(conf.next), CONF_PATH - 1);
+    assert_false(parse_bytes(text, 7 + CONF_PATH - 1));
+    assert_string_equal(error, "cede.conf:1: 'next' is longer than 254 bytes");
+    memcpy(text, "next=a\noptions=", 15);
+    assert_true(parse_bytes(text, 15 + CONF_OPTIONS - 1));
+    assert_false(parse_bytes(text, 15 + CONF_OPTIONS));
+    memset(text, '\n', sizeof text);
+    assert_true(parse_bytes(text, CONF_LIMIT));
+    assert_false(parse_bytes(text, CONF_LIMIT + 1));
+}
+
+static void not_text(void **state)
+{
+    (void)state;
+    assert_false(parse_bytes("n\0e\0x\0t\0", 8));
+    assert_false(parse_bytes("\xff\xfen\0", 4)); /* UTF-16 */
+    assert_true(parse_bytes("\xef\xbb\xbf", 3));
+    assert_false(parse_bytes("\xef\xbb", 2));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults), cmocka_unit_test(whole_file), cmocka_unit_test(console),
+        cmocka_unit_test(aliases),  cmocka_unit_test(messages),   cmocka_unit_test(sizes),
+        cmocka_unit_test(not_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

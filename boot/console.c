@@ -1,0 +1,43 @@
+#include "console.h"
+
+#include "text.h"
+
+#define COM1 0x3f8
+
+/* No UART drives the bus: the line status register reads all ones, which a UART's never does. */
+static bool port_answers(u16 port)
+{
+    u8 value;
+
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "d"((u16)(port + 5)));
+    return value != 0xff;
+}
+
+struct boot_uart console_choose(const struct conf *conf, const struct boot_uart *spcr)
+{
+    struct boot_uart uart = {.kind = UART_NONE, .stride = 1};
+
+    if (conf->console == CONSOLE_AUTO && spcr->kind != UART_NONE)
+        uart = *spcr;
+    else if (conf->console == CONSOLE_PORT)
+        uart = (struct boot_uart){.base = conf->port, .kind = UART_PORT, .stride = 1};
+    else if (conf->console == CONSOLE_AUTO && port_answers(COM1))
+        uart = (struct boot_uart){.base = COM1, .kind = UART_PORT, .stride = 1};
+    uart.baud = conf->baud;
+    return uart;
+}
+
+const char *console_text(const struct conf *conf, const struct boot_uart *uart, char out[48])
+{
+    const char *why = conf->console != CONSOLE_AUTO                   ? "cede.conf"
+                      : uart->kind == UART_PORT && uart->base == COM1 ? "COM1"
+                                                                      : "SPCR";
+
+    if (uart->kind == UART_NONE)
+        text_print(out, 48, "none (%s)",
+                   conf->console == CONSOLE_NONE ? "cede.conf" : "no COM1, no SPCR");
+    else
+        text_print(out, 48, "16550 at %s 0x%lx (%s)", uart->kind == UART_PORT ? "port" : "address",
+                   uart->base, why);
+    return out;
+}

@@ -1,0 +1,14 @@
+/* Which serial port the hypervisor reports on. */
+#ifndef CEDE_CONSOLE_H
+#define CEDE_CONSOLE_H
+
+#include "conf.h"
+
+/* cede.conf's choice; for `auto` SPCR's port (kind UART_NONE: there is none), else COM1 where a
+ * UART answers. */
+struct boot_uart console_choose(const struct conf *conf, const struct boot_uart *spcr);
+
+/* "0x3f8 (SPCR)" and the like. */
+const char *console_text(const struct conf *conf, const struct boot_uart *uart, char out[48]);
+
+#endif

@@ -1,0 +1,104 @@
+/* cede.efi: becomes a hypervisor under the running firmware, then starts what is next as its guest.
+ */
+#include "banner.h"
+#include "check.h"
+#include "console.h"
+#include "cpu_ops.h"
+#include "next.h"
+#include "options.h"
+#include "place.h"
+#include "presence.h"
+#include "refuse.h"
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
+
+static struct conf conf;
+static struct acpi acpi;
+static struct memory memory;
+static struct mp mp;
+static struct place place;
+
+static bool judge(bool good, const char *why)
+{
+    if (!good)
+        refuse("%s", why);
+    return good;
+}
+
+static bool not_yet_here(void)
+{
+    return judge(!presence_find(), "Cede runs this machine already; start the next program itself");
+}
+
+static bool boot_cpu_fits(void)
+{
+    enum preflight verdict = preflight(&real_cpu);
+
+    return judge(verdict == PREFLIGHT_OK, preflight_text(verdict));
+}
+
+static bool survey_memory(void)
+{
+    return judge(!EFI_ERROR(memory_survey(&memory)), "the firmware gives no memory map");
+}
+
+static void release(void)
+{
+    mp_free(&mp);
+    acpi_free(&acpi);
+}
+
+/* Each step leaves the firmware as it found it when it fails, having said why. */
+static bool prepare(EFI_HANDLE image)
+{
+    return conf_load(image, &conf) &&  /* first, as the operator's to mend */
+           not_yet_here() &&           /* before the preflight, which a guest would not pass */
+           boot_cpu_fits() &&          /* before anything that takes time */
+           acpi_gather(&acpi) &&       /* before mp_list(): the MADT knows all processors */
+           survey_memory() &&          /* before the region: page tables grow with memory */
+           mp_list(&mp, &acpi) &&      /* likewise, a stack for each processor */
+           mp_check(&mp) &&            /* every processor, before the first one is taken */
+           place_open_image(&place) && /* before the region, which it is a part of */
+           place_all(&place, &mp, &memory, &acpi, &conf) &&
+           place_prepare(&place); /* last: nothing may be freed once a processor is in */
+}
+
+/* Application processors first: the firmware must still be able to run them, and once the boot
+ * processor is a guest, MP Services would wake them through trapped INITs. */
+static bool capture(void)
+{
+    struct capture how = {&mp, place.info, place.entry, place.cr3};
+    u32 captured = mp_capture_aps(&how);
+    u64 status = mp_capture_bsp(&how);
+
+    if (status == HV_OK)
+        return true;
+    refuse("the boot processor cannot be captured: %s", hv_status_text(status));
+    if (!captured)
+        place_undo(&place);
+    else
+        say("cede: %u other processors are captured already: restart the machine\n", captured);
+    return false;
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
+{
+    EFI_LOADED_IMAGE *self;
+    struct boot_uart uart;
+
+    uefi_init(table);
+    self = protocol(image, &loaded_image_guid);
+    if (options_have(self->LoadOptions, self->LoadOptionsSize, "--check"))
+        return check_report(image);
+    if (!prepare(image) || !capture()) {
+        release();
+        return EFI_UNSUPPORTED;
+    }
+    uart = place.info->uart;
+    place_finish(&place); /* the region is out of reach, the rest is the guest's again */
+    presence_announce();  /* as a guest: nothing below needs more than boot services */
+    acpi_hide_suspend();  /* only now: a refusal leaves the tables alone */
+    banner(&conf, &mp, &uart);
+    release();
+    return next_start(image, &conf, true);
+}

@@ -1,0 +1,20 @@
+/* What runs when Cede is in place: the program that cede.conf names, else the machine's next boot
+ * option (bootorder.h). */
+#ifndef CEDE_NEXT_H
+#define CEDE_NEXT_H
+
+#include "conf.h"
+#include "uefi.h"
+
+/* Starts it and returns when it does, or when there is nothing to start; the reason has been said.
+ * `announce` prints what is started. */
+EFI_STATUS next_start(EFI_HANDLE image, const struct conf *conf, bool announce);
+
+/* Says what next_start() would start (cede.efi --check). */
+void next_report(EFI_HANDLE image, const struct conf *conf);
+
+/* Reads cede.conf from the volume that our image came from: \cede.conf, else \EFI\cede\cede.conf.
+ * None means defaults. False: an error has been said. */
+bool conf_load(EFI_HANDLE image, struct conf *conf);
+
+#endif
