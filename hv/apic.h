@@ -1,0 +1,33 @@
+/* The local APIC as far as INIT and SIPI policing needs it. Everything else of it is the guest's.
+ */
+#ifndef CEDE_APIC_H
+#define CEDE_APIC_H
+
+#include "cpu.h"
+
+#define APIC_ID       0x020
+#define APIC_EOI      0x0b0
+#define APIC_LDR      0x0d0
+#define APIC_DFR      0x0e0
+#define APIC_ICR      0x300
+#define APIC_ICR_HIGH 0x310
+
+/* Sends `low` to one core, physical destination, from the running core's APIC in whatever mode it
+ * is. A guest's half-written xAPIC ICR is kept. */
+void apic_send(u32 apic_id, u32 low);
+
+/* A guest's write to the xAPIC page was stopped at `gpa`: decodes the instruction and carries it
+ * out. #GP(0) to the guest if it is none that a compiler emits for this. */
+void apic_page_write(struct cpu *cpu, u64 gpa);
+
+/* A guest's write of IA32_APIC_BASE. False: the guest gets #GP(0). */
+bool apic_base_write(struct cpu *cpu, u64 value);
+
+/* Notes the running core's logical destination, at its capture. */
+void apic_note(struct cpu *cpu);
+
+/* Puts the running core's local APIC in its state after INIT (APM 16.3.3): mode, address and ID
+ * stay. */
+void apic_reset(void);
+
+#endif

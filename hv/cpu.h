@@ -1,0 +1,107 @@
+/* One processor: its stack, its guest's registers, its VMCB.
+ *
+ * Each has a block of CPU_BLOCK_SIZE bytes, aligned to its size:
+ *
+ *     0x0000  guard page, not mapped
+ *     0x1000  stack, 12 KiB, growing down from ...
+ *     0x4000  struct cpu            <- RSP in the run loop
+ *     0x5000  VMCB (VMX: VMCS)
+ *     0x6000  host save area (VMX: VMXON region)
+ *     0x7000  GDT and TSS of this processor
+ *
+ * so that everything is found from RSP: GS and TR belong to the guest while it runs, and on AMD
+ * stay loaded in the host too. */
+#ifndef CEDE_CPU_H
+#define CEDE_CPU_H
+
+#define CPU_BLOCK_BYTES 0x8000
+#define CPU_STACK_TOP   0x4000
+#define CPU_VMCB        0x1000 /* from struct cpu */
+#define CPU_HSAVE       0x2000
+#define CPU_TABLES      0x3000
+
+/* Offsets in struct cpu that assembly uses; checked below. */
+#define CPU_RAX     0x00
+#define CPU_RCX     0x08
+#define CPU_RDX     0x10
+#define CPU_RBX     0x18
+#define CPU_RSP     0x20
+#define CPU_RBP     0x28
+#define CPU_RSI     0x30
+#define CPU_RDI     0x38
+#define CPU_R8      0x40
+#define CPU_R9      0x48
+#define CPU_R10     0x50
+#define CPU_R11     0x58
+#define CPU_R12     0x60
+#define CPU_R13     0x68
+#define CPU_R14     0x70
+#define CPU_R15     0x78
+#define CPU_APIC_ID 0x80
+#define CPU_INDEX   0x84
+
+#ifndef __ASSEMBLER__
+
+#include "boot_info.h"
+#include "hypercall.h"
+#include "pmu/amd.h"
+
+struct vmcb;
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, REGISTERS };
+
+struct cpu {
+    /* Guest registers by their encoding. RAX and RSP live in the VMCB and are copied here only for
+     * exits that take the slow path. */
+    u64 regs[REGISTERS];
+    u32 apic_id;
+    u32 index;
+
+    /* Only this core writes these; any core may read them. */
+    u64 exits[EXIT_REASONS];
+    struct pmu_amd pmu;
+    u64 apic_base; /* IA32_APIC_BASE as the guest last set it */
+    u32 xapic_ldr; /* logical destination as the guest last set it, for INIT/SIPI by logical address
+                    */
+    u32 xapic_dfr;
+    volatile bool window_open; /* GIF is set for a moment (hv/svm/init.c) ... */
+    volatile bool window_nmi;  /* ... and an NMI came in */
+    bool pmu_started;          /* firmware's selectors were judged */
+    bool captured;             /* runs under the hypervisor, so an INIT finds it in a guest */
+
+    /* Under hv_lock: a start or stop is in progress. */
+    volatile u8 state; /* enum core_state */
+    volatile u16 sipi; /* 0, or 0x100 | vector */
+    bool init_sent;    /* an INIT that an ICR sent to a captured core has not exited yet */
+};
+
+#define CHECK_OFFSET(constant, member) \
+    _Static_assert(offsetof(struct cpu, member) == (constant), #constant)
+_Static_assert(CPU_BLOCK_BYTES == CPU_BLOCK_SIZE, "boot_info.h and assembly agree");
+CHECK_OFFSET(CPU_RBX, regs[RBX]);
+CHECK_OFFSET(CPU_R15, regs[R15]);
+CHECK_OFFSET(CPU_APIC_ID, apic_id);
+CHECK_OFFSET(CPU_INDEX, index);
+_Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "struct cpu must fit its page");
+
+static inline struct vmcb *cpu_vmcb(struct cpu *cpu)
+{
+    return (struct vmcb *)((u8 *)cpu + CPU_VMCB);
+}
+
+static inline u64 cpu_hsave(const struct cpu *cpu)
+{
+    return (u64)(uintptr_t)cpu + CPU_HSAVE;
+}
+
+/* The running processor's struct cpu, from RSP. */
+static inline struct cpu *this_cpu(void)
+{
+    u64 rsp;
+
+    __asm__("mov %%rsp, %0" : "=r"(rsp));
+    return (struct cpu *)(uintptr_t)(ALIGN_DOWN(rsp, CPU_BLOCK_SIZE) + CPU_STACK_TOP);
+}
+
+#endif
+#endif

@@ -1,0 +1,213 @@
+/* Stands in for asm.h in host tests: privileged instructions act on tables. Include it before the
+ * code under test. Not part of the hypervisor image. */
+#ifndef CEDE_FAKE_MACHINE_H
+#define CEDE_FAKE_MACHINE_H
+#define CEDE_ASM_H
+
+#include "types.h"
+
+#define FAKE_MSRS 64
+
+static struct {
+    struct {
+        u32 number;
+        u64 value;
+        u64 valid; /* writing another bit raises #GP */
+    } msr[FAKE_MSRS];
+    u32 msrs;
+    u32 wbinvds;
+    u32 last_port, last_size, last_out, outs;
+} fake;
+
+/* Adds an MSR whose bits outside `valid` are reserved. */
+static inline void fake_msr(u32 number, u64 value, u64 valid)
+{
+    fake.msr[fake.msrs].number = number;
+    fake.msr[fake.msrs].value = value;
+    fake.msr[fake.msrs++].valid = valid;
+}
+
+static inline int fake_msr_index(u32 number)
+{
+    for (u32 i = 0; i < fake.msrs; i++)
+        if (fake.msr[i].number == number)
+            return (int)i;
+    return -1;
+}
+
+static inline bool rdmsr_safe(u32 msr, u64 *value)
+{
+    int i = fake_msr_index(msr);
+
+    if (i < 0)
+        return false;
+    *value = fake.msr[i].value;
+    return true;
+}
+
+static inline bool wrmsr_safe(u32 msr, u64 value)
+{
+    int i = fake_msr_index(msr);
+
+    if (i < 0 || (value & ~fake.msr[i].valid))
+        return false;
+    fake.msr[i].value = value;
+    return true;
+}
+
+/* The unsafe forms must not fault: a test that makes them do so crashes here. */
+static inline u64 rdmsr(u32 msr)
+{
+    u64 value = 0;
+
+    if (!rdmsr_safe(msr, &value))
+        __builtin_trap();
+    return value;
+}
+
+static inline void wrmsr(u32 msr, u64 value)
+{
+    if (!wrmsr_safe(msr, value))
+        __builtin_trap();
+}
+
+static inline void cpuid(u32 leaf, u32 subleaf, u32 out[4])
+{
+    out[0] = leaf;
+    out[1] = subleaf;
+    out[2] = out[3] = ~0U;
+}
+
+static inline void fake_out(u32 port, u32 size, u32 value)
+{
+    fake.last_port = port;
+    fake.last_size = size;
+    fake.last_out = value;
+    fake.outs++;
+}
+
+static inline void outb(u16 port, u8 value)
+{
+    fake_out(port, 1, value);
+}
+
+static inline void outw(u16 port, u16 value)
+{
+    fake_out(port, 2, value);
+}
+
+static inline void outl(u16 port, u32 value)
+{
+    fake_out(port, 4, value);
+}
+
+static inline u8 inb(u16 port)
+{
+    return (u8)port;
+}
+
+static inline u16 inw(u16 port)
+{
+    return port;
+}
+
+static inline u32 inl(u16 port)
+{
+    return port;
+}
+
+static inline void wbinvd(void)
+{
+    fake.wbinvds++;
+}
+
+static inline void pause(void)
+{
+}
+
+static inline bool read_safe(u64 address, u64 *value)
+{
+    (void)address;
+    (void)value;
+    return false;
+}
+
+struct pseudo_descriptor {
+    u16 limit;
+    u64 base;
+} __attribute__((packed));
+
+static u64 fake_gdt[8] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0xff00930000001234,
+                          0x0040920000000fff};
+
+static inline void store_tables(struct pseudo_descriptor *gdtr, struct pseudo_descriptor *idtr)
+{
+    *gdtr = (struct pseudo_descriptor){sizeof(fake_gdt) - 1, (u64)fake_gdt};
+    *idtr = (struct pseudo_descriptor){0xfff, 0x5000};
+}
+
+static inline void vmsave(void *vmcb)
+{
+    (void)vmcb;
+}
+
+static inline void vmload(void *vmcb)
+{
+    (void)vmcb;
+}
+
+static inline void clear_cr2_and_breakpoints(void)
+{
+}
+
+static inline u16 read_cs(void)
+{
+    return 0x08;
+}
+
+static inline u16 read_ss(void)
+{
+    return 0x10;
+}
+
+static inline u16 read_ds(void)
+{
+    return 0x18;
+}
+
+static inline u16 read_es(void)
+{
+    return 0;
+}
+
+static inline u64 read_dr6(void)
+{
+    return 0xffff0ff0;
+}
+
+static inline u64 read_dr7(void)
+{
+    return 0x400;
+}
+
+static inline u64 read_cr0(void)
+{
+    return 0x80010033;
+}
+
+static inline u64 read_cr2(void)
+{
+    return 0;
+}
+
+static inline u64 read_cr3(void)
+{
+    return 0x1000;
+}
+
+static inline u64 read_cr4(void)
+{
+    return 0x668;
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* The host's own processor state: GDT, IDT, TSS, control registers. */
+#ifndef CEDE_HOST_H
+#define CEDE_HOST_H
+
+#define HOST_CS 0x08
+#define HOST_DS 0x10
+#define HOST_TR 0x18
+
+/* Parameters that the boot processor writes at the end of the trampoline page. */
+#define TRAMPOLINE_GDT   0xf00 /* 3 descriptors, then the pseudo-descriptor */
+#define TRAMPOLINE_GDTR  0xf18
+#define TRAMPOLINE_CR3   0xf20
+#define TRAMPOLINE_CR4   0xf24
+#define TRAMPOLINE_ENTRY 0xf28
+#define TRAMPOLINE_FAR   0xf30 /* 32-bit offset, selector */
+
+#ifndef __ASSEMBLER__
+
+#include "hv.h"
+
+/* What the exception stubs leave on the stack (hv/entry.S). */
+struct frame {
+    u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+    u64 vector, error, rip, cs, rflags, rsp, ss;
+};
+
+/* Builds the IDT, and the GDT and TSS of every core. */
+void host_prepare(void);
+
+/* Copies and fills in the trampoline page; before it becomes read-only in the host's map. */
+void trampoline_prepare(void);
+
+/* Puts the running core on the host's tables. TR, FS and GS stay what they were: on AMD they are
+ * the guest's. */
+void host_load(struct cpu *cpu);
+
+#endif
+#endif

@@ -1,0 +1,49 @@
+/* What all cores share. Written on the boot processor before any core is taken, constant afterwards
+ * unless said otherwise. */
+#ifndef CEDE_HV_H
+#define CEDE_HV_H
+
+#include "boot_info.h"
+#include "cpu.h"
+#include "lock.h"
+#include "msr_table.h"
+#include "page_map.h"
+
+struct hv {
+    struct boot_info *info; /* our copy, inside the region */
+    u64 cpu_blocks;         /* address of the first */
+    u64 host_cr3;           /* root of the host's own tables */
+    u64 host_cr4;
+    struct page_map guest_map; /* second level; entries change under hv_lock only */
+    struct page_pool pool;     /* start-up allocations */
+    struct page_pool first_touch;
+    struct msr_context msr;         /* what the MSR table is judged by */
+    u64 ones;                       /* page that stands in for the hypervisor's own memory */
+    u64 apic_base;                  /* of every core's local APIC */
+    u64 map_top;                    /* end of what is mapped from the start */
+    u64 phys_limit;                 /* 1 << MAXPHYADDR, or what the second level can map */
+    u64 memory_kept, memory_tables; /* bytes, for the operator */
+    bool touched_hidden;            /* the first touch of hidden memory was reported (hv_lock) */
+};
+
+extern struct hv hv;
+
+/* Second-level table entries, starting and stopping of cores, everything slow that cores share. */
+extern struct lock hv_lock;
+
+/* The data of processor `index`, which must be below info->cpu_count. */
+static inline struct cpu *cpu_at(u32 index)
+{
+    return (struct cpu *)(uintptr_t)(hv.cpu_blocks + (u64)index * CPU_BLOCK_SIZE + CPU_STACK_TOP);
+}
+
+/* hv/entry.S and hv/prepare.c: what the loader calls. */
+u64 hv_prepare(const struct boot_info *info);
+
+/* hv/reset.c: resets the machine by every known way; returns to nobody. */
+__attribute__((noreturn)) void platform_reset(void);
+
+/* Stops this core for good; the others go on. */
+__attribute__((noreturn)) void cpu_stop(void);
+
+#endif

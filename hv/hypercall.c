@@ -1,0 +1,32 @@
+/* hv/include/hypercall.h */
+#include "hypercall_impl.h"
+#include "hv.h"
+
+static u64 core_word(const struct cpu *cpu)
+{
+    return cpu->apic_id | (u64)cpu->state << 32;
+}
+
+u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
+{
+    const struct cpu *cpu = core < hv.info->cpu_count ? cpu_at(core) : NULL;
+
+    switch (call) {
+    case HYPERCALL_VERSION:
+        return CEDE_VERSION;
+    case HYPERCALL_CORES:
+        return hv.info->cpu_count;
+    case HYPERCALL_CORE:
+        return cpu ? core_word(cpu) : HYPERCALL_ERROR;
+    case HYPERCALL_SELF:
+        return self->index;
+    case HYPERCALL_EXITS:
+        return cpu && item < EXIT_REASONS ? cpu->exits[item] : HYPERCALL_ERROR;
+    case HYPERCALL_DENIALS:
+        return cpu ? cpu->pmu.denials : HYPERCALL_ERROR;
+    case HYPERCALL_MEMORY:
+        return item == 0 ? hv.memory_kept : item == 1 ? hv.memory_tables : HYPERCALL_ERROR;
+    default:
+        return hypercall_extra(call, item);
+    }
+}

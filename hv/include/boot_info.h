@@ -1,0 +1,122 @@
+/* The one contract between the loader (boot/) and the hypervisor image (hv/).
+ *
+ * The loader fills a struct boot_info, places the hypervisor image at region.base, and calls its
+ * ELF entry point (relocated) on every processor, interrupts off, identity-mapped, in 64-bit mode:
+ *
+ *     u64 entry(struct boot_info *info, u64 operation, u64 index);
+ *
+ * HV_PREPARE  once, on the boot processor: builds the hypervisor's own tables inside the region.
+ * HV_START    on each processor, application processors first, the boot processor last: makes the
+ *             caller a guest. It returns HV_OK *in the guest*; after that the region is out of
+ * reach.
+ *
+ * Any other return value is an enum hv_status; then nothing has changed on that processor.
+ * All addresses are physical, all sizes in bytes. */
+#ifndef CEDE_BOOT_INFO_H
+#define CEDE_BOOT_INFO_H
+
+#include "types.h"
+
+#define BOOT_INFO_VERSION 1
+#define PAGE_SIZE         4096ULL
+
+enum hv_operation { HV_PREPARE, HV_START };
+
+enum hv_status {
+    HV_OK,
+    HV_BAD_INFO,     /* boot_info version or sizes do not match: loader and image differ */
+    HV_REGION_SMALL, /* the region ran out of pages while tables were built */
+    HV_APIC_MOVED,   /* APIC_BASE differs between processors, or lies inside the region */
+    HV_TOO_HIGH,     /* memory or a PCI window above what 4-level tables reach */
+    HV_REFUSED,      /* this processor failed the vendor's preflight (hv/include/preflight.h) */
+};
+
+enum uart_kind { UART_NONE, UART_PORT, UART_MMIO };
+
+struct boot_range {
+    u64 base, size;
+};
+
+/* A 16550. `baud` 0 leaves the line as the firmware set it. */
+struct boot_uart {
+    u64 base;
+    u32 baud;
+    u8 kind;   /* enum uart_kind */
+    u8 stride; /* bytes between registers: 1 or 4 */
+};
+
+/* ACPI's way to reset the machine (FADT RESET_REG); space 0xff = none. */
+struct boot_reset {
+    u64 address;
+    u8 space; /* 0 memory, 1 I/O port, 2 PCI configuration: as in a Generic Address Structure */
+    u8 value;
+};
+
+/* PM1 control blocks (0 = absent) and the SLP_TYP values of soft-off. */
+struct boot_sleep {
+    u16 pm1a_cnt, pm1b_cnt;
+    u8 s5_typ_a, s5_typ_b;
+    u8 s5_known; /* 0: DSDT has no readable \_S5, every sleep type but S3's is let through */
+    u8 s3_typ;   /* SLP_TYP of \_S3, 0xff where there is none */
+};
+
+enum pmu_mode { PMU_FILTERED, PMU_FULL, PMU_OFF };
+
+struct boot_policy {
+    u8 pmu;            /* enum pmu_mode */
+    u8 hypervisor_bit; /* show CPUID.1:ECX[31] and the Cede leaf */
+    u8 unknown_msr_gp; /* MSRs unknown to the table, on a CPU newer than it: #GP instead of pass */
+};
+
+/* One processor that the MADT lists as enabled or online-capable. */
+struct boot_cpu {
+    u32 apic_id;
+    u32 firmware; /* 1: MP Services reports it enabled and healthy, so it is captured at once */
+};
+
+struct boot_info {
+    u32 version; /* BOOT_INFO_VERSION */
+    u32 size;    /* of the whole struct, cpus[] included */
+
+    struct boot_range region; /* below 4 GiB, page-aligned, at least hv_region_size() bytes */
+    u64 image_size;           /* bytes that the image (with .bss) takes at region.base */
+    u64 trampoline;           /* one page below 1 MiB for starting processors */
+    u64 map_top;              /* end of memory and of every PCI bridge window */
+
+    struct boot_uart uart;
+    struct boot_reset reset;
+    struct boot_sleep sleep;
+    struct boot_policy policy;
+
+    u32 bsp; /* index of the boot processor in cpus[] */
+    u32 cpu_count;
+    struct boot_cpu cpus[];
+};
+
+/* Per processor: a guard page, its stack, its data, its VMCB or VMCS, its host save area. */
+#define CPU_BLOCK_SIZE KIB(32)
+
+/* Second-level tables made on first touch above map_top: a fixed pool (DESIGN.md rule 5). */
+#define FIRST_TOUCH_PAGES 64
+
+/* Pages for one identity map of [0, top): the root levels, a PDPT per 512 GiB, a PD per GiB where
+ * there are no 1 GiB pages, and the PDs and PTs of the places that need small pages (the region,
+ * the local APIC, the first 2 MiB, memory-type borders). */
+static inline u64 hv_map_pages(u64 top, bool gib_pages, u64 region_size)
+{
+    u64 pdpts = ALIGN_UP(top, GIB(512)) / GIB(512);
+    u64 pds = gib_pages ? 0 : ALIGN_UP(top, GIB(1)) / GIB(1);
+    u64 split = 64 + region_size / MIB(2);
+    return 2 + pdpts + pds + split;
+}
+
+/* Bytes of region that the hypervisor needs on this machine; all of it is taken from the guest. */
+static inline u64 hv_region_size(u64 image_size, u64 cpu_count, u64 map_top, bool gib_pages)
+{
+    u64 fixed =
+        ALIGN_UP(image_size, PAGE_SIZE) + CPU_BLOCK_SIZE + cpu_count * CPU_BLOCK_SIZE + KIB(256);
+    u64 tables = 2 * hv_map_pages(map_top, gib_pages, fixed + MIB(4)) + FIRST_TOUCH_PAGES;
+    return fixed + tables * PAGE_SIZE;
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* The hypercall: how a guest's kernel, a test or a tool reads what Cede has done.
+ *
+ *     VMMCALL (AMD) or VMCALL (Intel), at CPL 0:
+ *     EAX = HYPERCALL_SIGNATURE, ECX = enum hypercall, EDX = core (index), EBX = item
+ *     -> RAX = the answer, or HYPERCALL_ERROR for an unknown call, core or item
+ *
+ * Without the signature, or above CPL 0, the instruction raises #UD as on a machine without Cede.
+ * No other register changes. Counters are read while other cores run: each is exact, a set of them
+ * is not a snapshot. */
+#ifndef CEDE_HYPERCALL_H
+#define CEDE_HYPERCALL_H
+
+#include "types.h"
+
+#define HYPERCALL_SIGNATURE 0x45444543U /* "CEDE", little-endian */
+#define HYPERCALL_ERROR     (~0ULL)
+#define CEDE_VERSION        0x000100U /* 0.1.0: 8 bits each */
+
+enum hypercall {
+    HYPERCALL_VERSION, /* CEDE_VERSION */
+    HYPERCALL_CORES,   /* number of processors Cede has a place for */
+    HYPERCALL_CORE,    /* core: its local APIC ID in bits 31:0, enum core_state in 39:32 */
+    HYPERCALL_SELF,    /* index of the calling core */
+    HYPERCALL_EXITS,   /* core, item = enum exit_reason: exits since start */
+    HYPERCALL_DENIALS, /* core: event selector writes whose event was denied */
+    HYPERCALL_MEMORY,  /* item 0: bytes kept from the guest, 1: of these page tables */
+    HYPERCALL_COUNT
+};
+
+enum core_state {
+    CORE_FIRMWARE, /* never entered: still where the firmware keeps it */
+    CORE_RUNNING,  /* in its guest */
+    CORE_WAITING,  /* after INIT, waiting for its SIPI */
+    CORE_STOPPED,  /* stopped by a report on the console */
+};
+
+/* Every exit that exists, and why each must. What is not here never leaves the guest. */
+/* clang-format off */
+#define EXIT_TABLE(row)                                                                            \
+    row(CPUID, "cpuid", "SVM, memory encryption and denied PMU features are hidden there")         \
+    row(IPI, "ipi", "x2APIC ICR: a SIPI never exits on AMD, so its vector is only seen here")      \
+    row(START, "start", "an INIT or SIPI that the guest sent, either APIC mode")                   \
+    row(APIC_PAGE, "apic-page", "xAPIC: the ICR cannot be told from its neighbours by page")       \
+    row(PMU_WRITE, "pmu-write", "the allow-list on event selectors")                               \
+    row(PMU_READ, "pmu-read", "selectors hold GuestOnly, the guest reads what it wrote")           \
+    row(MSR_READ, "msr-read", "EFER.SVME and virtualization MSRs are hidden; denied MSRs")         \
+    row(MSR_WRITE, "msr-write", "MSRs that would reach the hypervisor, or other cores' counts")    \
+    row(IO, "io", "PM1 control: after a suspend the machine would resume without Cede")            \
+    row(MAP, "map", "first touch of an address above what was mapped at start")                    \
+    row(HYPERCALL, "hypercall", "VMMCALL with Cede's signature")                                   \
+    row(INVD, "invd", "would throw away what the hypervisor has written: done as WBINVD")          \
+    row(VIRT_INSN, "virt-insn", "VMRUN and its family: no SVM here, #UD")                          \
+    row(INIT, "init", "an INIT arrived (VM_CR.R_INIT): the core waits for its SIPI")               \
+    row(SMI, "smi", "an SMI where firmware has not locked SMM: its handler is not the guest's")    \
+    row(SHUTDOWN, "shutdown", "a triple fault: reported, then the machine is reset")               \
+    row(OTHER, "other", "none is expected: reported, and the core stops")
+/* clang-format on */
+
+#define EXIT_ENUM(id, name, why) EXIT_##id,
+enum exit_reason { EXIT_TABLE(EXIT_ENUM) EXIT_REASONS };
+
+#endif

@@ -1,0 +1,32 @@
+/* Whether a processor can be taken, decided before anything is changed. Linked into the loader as
+ * well (for its refusals and for --check), so it only executes CPUID and RDMSR, and only those MSRs
+ * that CPUID promises: nothing here may fault on any processor, under any firmware. */
+#ifndef CEDE_PREFLIGHT_H
+#define CEDE_PREFLIGHT_H
+
+#include "types.h"
+
+enum preflight {
+    PREFLIGHT_OK,
+    PREFLIGHT_VENDOR,     /* neither an AMD-V nor (later) a VT-x processor */
+    PREFLIGHT_NO_SVM,     /* CPUID 8000_0001 ECX[2] clear */
+    PREFLIGHT_SVM_LOCKED, /* VM_CR.SVMDIS set: disabled by firmware (APM 15.4) */
+    PREFLIGHT_NO_NPT,     /* CPUID 8000_000A EDX[0] clear */
+    PREFLIGHT_SVM_IN_USE, /* EFER.SVME already set: something virtualizes this processor */
+    PREFLIGHT_ENCRYPTION, /* SYSCFG.MemEncryptionModEn or SNP: the C-bit or RMP is in force */
+    PREFLIGHT_COUNT
+};
+
+/* Reads of the running processor; a table of these is the seam for unit tests. */
+struct cpu_ops {
+    void (*cpuid)(u32 leaf, u32 subleaf, u32 out[4]); /* out: EAX EBX ECX EDX */
+    u64 (*rdmsr)(u32 msr);
+};
+
+/* Judges the running processor. */
+enum preflight preflight(const struct cpu_ops *ops);
+
+/* One sentence for the operator: what is wrong and what to do. Never NULL. */
+const char *preflight_text(enum preflight code);
+
+#endif

@@ -1,0 +1,40 @@
+#include "io.h"
+#include "asm.h"
+#include "hv.h"
+#include "log.h"
+
+static void set_port(u8 *map, u16 port)
+{
+    map[port / 8] |= (u8)(1 << port % 8);
+}
+
+void io_bitmap(u8 *map)
+{
+    const u16 blocks[] = {hv.info->sleep.pm1a_cnt, hv.info->sleep.pm1b_cnt};
+
+    for (u32 i = 0; i < COUNT(blocks); i++) {
+        if (!blocks[i])
+            continue;
+        set_port(map, blocks[i]);
+        set_port(map, blocks[i] + 1);
+    }
+}
+
+void io_write(u16 port, u32 size, u32 value)
+{
+    if (io_sleeps(&hv.info->sleep, port, size, value)) {
+        log_guest("the guest asked to suspend: refused, since it would resume without Cede");
+        return;
+    }
+    if (size == 1)
+        outb(port, (u8)value);
+    else if (size == 2)
+        outw(port, (u16)value);
+    else
+        outl(port, value);
+}
+
+u32 io_read(u16 port, u32 size)
+{
+    return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+}

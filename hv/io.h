@@ -1,0 +1,22 @@
+/* The few I/O ports that exit: ACPI's PM1 control, so that a suspend, whose resume would run bare,
+ * is refused. */
+#ifndef CEDE_IO_H
+#define CEDE_IO_H
+
+#include "boot_info.h"
+
+/* Sets the bits of the intercepted ports in a map of one bit per port. */
+void io_bitmap(u8 *map);
+
+/* A guest's OUT of `size` (1, 2, 4) bytes to an intercepted port. Done, or refused with a report.
+ */
+void io_write(u16 port, u32 size, u32 value);
+
+/* A guest's IN from an intercepted port. */
+u32 io_read(u16 port, u32 size);
+
+/* Whether writing `value` to `port` would put the machine to a sleep that it wakes from without a
+ * reset. Pure. */
+bool io_sleeps(const struct boot_sleep *sleep, u16 port, u32 size, u32 value);
+
+#endif

@@ -1,0 +1,224 @@
+#include "memory.h"
+#include "asm.h"
+#include "memory_type.h"
+#include "msr.h"
+
+#define HOST_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
+#define HOST_RO (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
+#define HOST_RX (PTE_PRESENT | PTE_ACCESSED)
+#define HOST_UC (HOST_RW | PTE_PCD | PTE_PWT)
+/* Nested tables are walked as user accesses (APM 15.25.6). */
+#define GUEST_RW       (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define APIC_PAGE_SIZE PAGE_SIZE
+
+extern char image_start[], text_end[], rodata_end[], image_end[];
+
+static struct memory_types memory_types;
+
+void memory_types_read(struct memory_types *types)
+{
+    u64 cap = rdmsr(IA32_MTRRCAP), def = rdmsr(IA32_MTRR_DEF_TYPE);
+    u32 count = MIN(FIELD(cap, 7, 0), MAX_VARIABLE_MTRRS);
+    u64 syscfg = 0, tom2 = 0;
+
+    types->enabled = def & BIT(11);
+    types->fixed = def & BIT(10);
+    types->count = 0;
+    types->physical_mask = hv.phys_limit - 1;
+    for (u32 i = 0; i < count; i++) {
+        u64 base = rdmsr(IA32_MTRR_PHYSBASE0 + 2 * i),
+            mask = rdmsr(IA32_MTRR_PHYSBASE0 + 2 * i + 1);
+
+        if (!(mask & BIT(11)))
+            continue;
+        types->base[types->count] = base & PTE_ADDRESS;
+        types->mask[types->count++] = mask & PTE_ADDRESS & types->physical_mask;
+    }
+    /* SYSCFG.MtrrTom2En (APM 7.9.1). */
+    if (rdmsr_safe(MSR_SYSCFG, &syscfg) && (syscfg & BIT(21)) && rdmsr_safe(MSR_TOM2, &tom2))
+        types->top_of_memory2 = tom2 & PTE_ADDRESS;
+}
+
+static bool uniform(u64 start, u64 size)
+{
+    return memory_type_uniform(&memory_types, start, size);
+}
+
+static bool map_host_image(struct page_map *map)
+{
+    u64 start = (u64)image_start, text = (u64)text_end, rodata = (u64)rodata_end;
+
+    return page_map_identity(map, start, text, HOST_RX) &&
+           page_map_identity(map, text, rodata, HOST_RO) &&
+           page_map_identity(map, rodata, (u64)image_end, HOST_RW);
+}
+
+static bool map_host_guards(struct page_map *map)
+{
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        u64 block = (u64)cpu_at(i) - CPU_STACK_TOP;
+
+        if (!page_map_identity(map, block, block + PAGE_SIZE, 0))
+            return false;
+    }
+    return true;
+}
+
+static bool map_host_devices(struct page_map *map)
+{
+    const struct boot_uart *uart = &hv.info->uart;
+    u64 page = ALIGN_DOWN(uart->base, PAGE_SIZE);
+
+    if (uart->kind == UART_MMIO && !page_map_identity(map, page, page + PAGE_SIZE, HOST_UC))
+        return false;
+    return page_map_identity(map, hv.apic_base, hv.apic_base + APIC_PAGE_SIZE, HOST_UC);
+}
+
+/* Everything to itself, never executable but for the image's text and the start-up trampoline. */
+static bool build_host_map(void)
+{
+    struct page_map map = {.levels = hv.guest_map.levels,
+                           .gib_pages = hv.guest_map.gib_pages,
+                           .table_bits = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED,
+                           .pool = &hv.pool,
+                           .uniform = uniform};
+    u64 trampoline = hv.info->trampoline;
+
+    if (!page_map_init(&map) || !page_map_identity(&map, 0, hv.map_top, HOST_RW) ||
+        !map_host_image(&map) || !map_host_guards(&map) || !map_host_devices(&map) ||
+        !page_map_identity(&map, trampoline, trampoline + PAGE_SIZE, HOST_RX))
+        return false;
+    hv.host_cr3 = (u64)map.root;
+    return true;
+}
+
+/* By 4 KiB entries, so that a first touch needs no table (show_ones). */
+static bool hide(struct page_map *map, u64 start, u64 size)
+{
+    for (u64 page = start; page < start + size; page += PAGE_SIZE) {
+        u64 *entry = page_map_entry(map, page);
+
+        if (!entry)
+            return false;
+        *entry = 0;
+    }
+    return true;
+}
+
+static bool build_guest_map(void)
+{
+    struct page_map *map = &hv.guest_map;
+    u64 apic = hv.apic_base;
+
+    map->table_bits = GUEST_RW;
+    map->pool = &hv.pool;
+    map->uniform = uniform;
+    return page_map_init(map) && page_map_identity(map, 0, hv.map_top, GUEST_RW) &&
+           hide(map, hv.info->region.base, hv.info->region.size) &&
+           hide(map, hv.info->trampoline, PAGE_SIZE) &&
+           /* INIT and SIPI are policed: writes to the APIC page exit, reads do not. */
+           page_map_identity(map, apic, apic + APIC_PAGE_SIZE, GUEST_RW & ~PTE_WRITE);
+}
+
+static bool take_ones_page(void)
+{
+    u64 *page = page_alloc(&hv.pool);
+
+    if (!page)
+        return false;
+    for (u32 i = 0; i < PAGE_SIZE / sizeof(*page); i++)
+        page[i] = ~0ULL;
+    hv.ones = (u64)page;
+    return true;
+}
+
+/* The pool for first touches is the end of the start-up pool; from now on nothing else is
+ * allocated. */
+static bool take_first_touch_pool(void)
+{
+    u64 pages = FIRST_TOUCH_PAGES * PAGE_SIZE;
+
+    if (hv.pool.end - hv.pool.next < pages)
+        return false;
+    hv.first_touch = (struct page_pool){hv.pool.next, hv.pool.next + pages};
+    hv.pool.next += pages;
+    hv.guest_map.pool = &hv.first_touch;
+    hv.guest_map.uniform = NULL;
+    return true;
+}
+
+enum hv_status memory_prepare(void)
+{
+    u64 before = hv.pool.next;
+
+    memory_types_read(&memory_types);
+    if (!build_host_map() || !build_guest_map())
+        return HV_REGION_SMALL;
+    hv.memory_tables = hv.pool.next - before;
+    if (!take_ones_page() || !take_first_touch_pool())
+        return HV_REGION_SMALL;
+    hv.memory_tables += FIRST_TOUCH_PAGES * PAGE_SIZE;
+    return HV_OK;
+}
+
+static bool in_range(u64 address, u64 base, u64 size)
+{
+    return address >= base && address - base < size;
+}
+
+static bool hidden(u64 gpa)
+{
+    return in_range(gpa, hv.info->region.base, hv.info->region.size) ||
+           in_range(gpa, hv.info->trampoline, PAGE_SIZE);
+}
+
+static enum first_touch show_ones(u64 gpa)
+{
+    bool first = !hv.touched_hidden;
+
+    *(volatile u64 *)page_map_entry(&hv.guest_map, gpa) = hv.ones | GUEST_RW;
+    hv.touched_hidden = true;
+    return first ? TOUCH_HIDDEN : TOUCH_MAPPED;
+}
+
+enum first_touch memory_first_touch(u64 gpa)
+{
+    u64 size = hv.guest_map.gib_pages ? GIB(1) : MIB(2);
+    u64 start = ALIGN_DOWN(gpa, size);
+
+    if (gpa >= hv.phys_limit)
+        return TOUCH_BEYOND;
+    if (page_map_lookup(&hv.guest_map, gpa))
+        return TOUCH_MAPPED; /* another core was faster */
+    if (hidden(gpa))
+        return show_ones(gpa);
+    return page_map_identity(&hv.guest_map, start, start + size, GUEST_RW) ? TOUCH_MAPPED
+                                                                           : TOUCH_BEYOND;
+}
+
+/* Whole words where they lie so, which page table entries always do. */
+static bool copy_out(u64 gpa, u8 *to, u32 size)
+{
+    u64 word;
+
+    for (; size >= 8 && gpa % 8 == 0; gpa += 8, to += 8, size -= 8)
+        if (!read_safe(gpa, (u64 *)(void *)to))
+            return false;
+    while (size) {
+        u32 skip = gpa % 8, part = MIN(8 - skip, size);
+
+        if (!read_safe(gpa - skip, &word))
+            return false;
+        for (word >>= skip * 8, gpa += part, size -= part; part; part--, word >>= 8)
+            *to++ = (u8)word;
+    }
+    return true;
+}
+
+bool memory_read(void *context, u64 gpa, void *buffer, u32 size)
+{
+    (void)context;
+    if (gpa + size > hv.map_top || hidden(gpa) || hidden(gpa + size - 1))
+        return false;
+    return copy_out(gpa, buffer, size);
+}

@@ -1,0 +1,23 @@
+/* The hypervisor's memory: host page tables (W^X, guard pages) and the guest's second-level map. */
+#ifndef CEDE_MEMORY_H
+#define CEDE_MEMORY_H
+
+#include "hv.h"
+
+/* Builds both from hv.pool. Returns HV_OK or HV_REGION_SMALL. */
+enum hv_status memory_prepare(void);
+
+enum first_touch {
+    TOUCH_MAPPED, /* the access can be repeated */
+    TOUCH_HIDDEN, /* mapped too, and it was the hypervisor's own memory, for the first time */
+    TOUCH_BEYOND, /* outside what the processor can address, or the pool is used up */
+};
+
+/* Resolves a second-level fault on a page that is not present. Call with hv_lock held. */
+enum first_touch memory_first_touch(u64 gpa);
+
+/* Reads guest-physical memory for the instruction decoder; false where there is none to be read.
+ * The signature is that of struct guest_paging's reader (guest_mem.h). */
+bool memory_read(void *context, u64 gpa, void *buffer, u32 size);
+
+#endif

@@ -1,0 +1,66 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include "memory_type.c"
+
+#define MAXPHY MASK(47, 0)
+
+/* What a server looks like: WB by default, the hole below 4 GiB uncacheable, TOM2 at 66 GiB. */
+static const struct memory_types server = {
+    .enabled = true,
+    .fixed = true,
+    .count = 2,
+    .base = {GIB(3), 0xff000000},
+    .mask = {MAXPHY & ~(GIB(1) - 1), MAXPHY & ~(MIB(16) - 1)},
+    .top_of_memory2 = GIB(66) + MIB(512),
+    .physical_mask = MAXPHY,
+};
+
+static void borders(void **state)
+{
+    (void)state;
+    assert_false(memory_type_uniform(&server, 0, MIB(2)));
+    assert_true(memory_type_uniform(&server, MIB(2), MIB(2)));
+    assert_false(memory_type_uniform(&server, 0, GIB(1)));
+    assert_true(memory_type_uniform(&server, GIB(1), GIB(1)));
+    assert_false(memory_type_uniform(&server, GIB(2), GIB(2)));
+    assert_false(memory_type_uniform(&server, GIB(3), GIB(1)));
+    assert_true(memory_type_uniform(&server, GIB(3), MIB(2)));
+    assert_true(memory_type_uniform(&server, 0xff000000, MIB(16)));
+    assert_false(memory_type_uniform(&server, GIB(66), GIB(1)));
+    assert_true(memory_type_uniform(&server, GIB(65), GIB(1)));
+    assert_true(memory_type_uniform(&server, GIB(67), GIB(1)));
+}
+
+static void disabled_is_uniform(void **state)
+{
+    (void)state;
+    struct memory_types off = server;
+
+    off.enabled = false;
+    assert_true(memory_type_uniform(&off, 0, GIB(512)));
+}
+
+static void a_mask_with_a_hole_is_never_trusted(void **state)
+{
+    (void)state;
+    struct memory_types odd = {.enabled = true,
+                               .count = 1,
+                               .base = {0},
+                               .mask = {MAXPHY & ~0x5000000ULL},
+                               .physical_mask = MAXPHY};
+
+    assert_false(memory_type_uniform(&odd, GIB(1), MIB(2)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(borders),
+        cmocka_unit_test(disabled_is_uniform),
+        cmocka_unit_test(a_mask_with_a_hole_is_never_trusted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,52 @@
+/* Identity maps in the long-mode page table format, which the host's tables, nested page tables
+ * (APM 15.25) and, with other permission bits, EPT share. Built at start with the largest pages
+ * that fit. */
+#ifndef CEDE_PAGE_MAP_H
+#define CEDE_PAGE_MAP_H
+
+#include "types.h"
+
+#define PTE_PRESENT  BIT(0)
+#define PTE_WRITE    BIT(1)
+#define PTE_USER     BIT(2)
+#define PTE_PWT      BIT(3)
+#define PTE_PCD      BIT(4)
+#define PTE_ACCESSED BIT(5)
+#define PTE_DIRTY    BIT(6)
+#define PTE_LARGE    BIT(7)
+#define PTE_NX       BIT(63)
+#define PTE_ADDRESS  MASK(51, 12)
+
+/* Hands out zeroed pages from [next, end); never takes one back. */
+struct page_pool {
+    u64 next, end;
+};
+
+struct page_map {
+    u64 *root;
+    u32 levels;     /* 4, or 5 when the firmware runs with CR4.LA57 */
+    bool gib_pages; /* 1 GiB leaves allowed */
+    u64 table_bits; /* permissions of entries that point to a table: the widest */
+    struct page_pool *pool;
+    /* Whether one memory type covers [start, start + size): a larger page must not straddle two
+     * (APM 7.7.5, SDM 12.11.9). NULL: always. */
+    bool (*uniform)(u64 start, u64 size);
+};
+
+/* A zeroed page, or NULL when the pool is empty. */
+void *page_alloc(struct page_pool *pool);
+
+/* Takes the root from the pool. False when the pool is empty. */
+bool page_map_init(struct page_map *map);
+
+/* Maps [start, end), page-aligned, to itself with `bits` (permissions and memory type; 0 = absent).
+ * Splits larger pages as needed. False when the pool is empty: the map is then incomplete. */
+bool page_map_identity(struct page_map *map, u64 start, u64 end, u64 bits);
+
+/* The 4 KiB entry of `address`, splitting down to it. NULL when the pool is empty. */
+u64 *page_map_entry(struct page_map *map, u64 address);
+
+/* The leaf entry that maps `address`, of whatever size; 0 where nothing does. */
+u64 page_map_lookup(const struct page_map *map, u64 address);
+
+#endif

@@ -1,0 +1,142 @@
+/* The identity map: sizes of leaves, splits, holes, memory-type borders, an empty pool. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include "page_map.c"
+
+#define RW (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+
+static struct page_pool pool;
+static void *memory;
+
+static void take_pool(u64 pages)
+{
+    memory = aligned_alloc(PAGE_SIZE, pages * PAGE_SIZE);
+    pool = (struct page_pool){(u64)(uintptr_t)memory, (u64)(uintptr_t)memory + pages * PAGE_SIZE};
+}
+
+static struct page_map new_map(u64 pages, u32 levels, bool gib)
+{
+    struct page_map map = {.levels = levels, .gib_pages = gib, .table_bits = RW, .pool = &pool};
+
+    take_pool(pages);
+    assert_true(page_map_init(&map));
+    return map;
+}
+
+static void largest_pages_that_fit(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(8, 4, true);
+
+    assert_true(page_map_identity(&map, 0, GIB(3) + MIB(4) + KIB(8), RW));
+    assert_int_equal(page_map_lookup(&map, GIB(2) + 5), GIB(2) | RW | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(3) + MIB(2)), (GIB(3) + MIB(2)) | RW | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(3) + MIB(4) + KIB(4)),
+                     (GIB(3) + MIB(4) + KIB(4)) | RW);
+    assert_int_equal(page_map_lookup(&map, GIB(3) + MIB(4) + KIB(8)), 0);
+    free(memory);
+}
+
+static void without_gib_pages(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(8, 4, false);
+
+    assert_true(page_map_identity(&map, 0, GIB(2), RW));
+    assert_int_equal(page_map_lookup(&map, GIB(1) + 5), GIB(1) | RW | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + MIB(2)), (GIB(1) + MIB(2)) | RW | PTE_LARGE);
+    free(memory);
+}
+
+static void a_hole_splits_and_neighbours_stay(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(8, 5, true);
+
+    assert_true(page_map_identity(&map, 0, GIB(4), RW));
+    assert_true(page_map_identity(&map, GIB(1) + KIB(4), GIB(1) + KIB(12), 0));
+    assert_int_equal(page_map_lookup(&map, GIB(1)), GIB(1) | RW);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + KIB(4)), 0);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + KIB(8)), 0);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + KIB(12)), (GIB(1) + KIB(12)) | RW);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + MIB(2)), (GIB(1) + MIB(2)) | RW | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(3)), GIB(3) | RW | PTE_LARGE);
+    free(memory);
+}
+
+static void every_page_maps_to_itself(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(16, 4, true);
+
+    assert_true(page_map_identity(&map, 0, GIB(2), RW));
+    assert_non_null(page_map_entry(&map, MIB(300)));
+    for (u64 a = 0; a < GIB(2); a += KIB(4)) {
+        u64 leaf = page_map_lookup(&map, a);
+        u64 size = !(leaf & PTE_LARGE) ? KIB(4) : a >= GIB(1) ? GIB(1) : MIB(2);
+
+        assert_int_equal(leaf & PTE_ADDRESS, ALIGN_DOWN(a, size));
+    }
+    free(memory);
+}
+
+static void entry_is_the_small_page(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(8, 4, true);
+
+    assert_true(page_map_identity(&map, 0, GIB(4), RW));
+    u64 *entry = page_map_entry(&map, 0xfee00000);
+
+    assert_int_equal(*entry, 0xfee00000 | RW);
+    *entry &= ~PTE_WRITE;
+    assert_int_equal(page_map_lookup(&map, 0xfee00123), (0xfee00000 | RW) & ~PTE_WRITE);
+    assert_ptr_equal(page_map_entry(&map, 0xfee00fff), entry);
+    free(memory);
+}
+
+static bool border_at_640k(u64 start, u64 size)
+{
+    return start >= KIB(640) || start + size <= KIB(640);
+}
+
+static void no_page_straddles_a_memory_type(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(8, 4, true);
+
+    map.uniform = border_at_640k;
+    assert_true(page_map_identity(&map, 0, GIB(2), RW));
+    assert_int_equal(page_map_lookup(&map, KIB(4)), KIB(4) | RW);
+    assert_int_equal(page_map_lookup(&map, MIB(2)), MIB(2) | RW | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(1)), GIB(1) | RW | PTE_LARGE);
+    free(memory);
+}
+
+static void an_empty_pool_is_an_error(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(2, 4, true);
+
+    assert_true(page_map_identity(&map, 0, GIB(1), RW));
+    assert_false(page_map_identity(&map, 0, KIB(4), 0));
+    assert_null(page_map_entry(&map, 0));
+    free(memory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(largest_pages_that_fit),
+        cmocka_unit_test(without_gib_pages),
+        cmocka_unit_test(a_hole_splits_and_neighbours_stay),
+        cmocka_unit_test(every_page_maps_to_itself),
+        cmocka_unit_test(entry_is_the_small_page),
+        cmocka_unit_test(no_page_straddles_a_memory_type),
+        cmocka_unit_test(an_empty_pool_is_an_error),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

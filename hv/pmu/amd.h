@@ -1,0 +1,158 @@
+/* AMD's core PMU as a guest meets it: the hardware counters are its own, and each event selector
+ * holds either what the guest wrote, with counting confined to the guest, or nothing.
+ *
+ *     guest writes a selector --> pmu_amd_hardware_value() --> WRMSR --> pmu_amd_commit()
+ *     guest reads a selector  --> pmu_amd_read()
+ *
+ * APM volume 2, 13.2. Pure logic; MSRs are reached through struct pmu_access. */
+#ifndef CEDE_PMU_AMD_H
+#define CEDE_PMU_AMD_H
+
+#include "boot_info.h"
+#include "pmu/filter.h"
+
+#define PMU_AMD_COUNTERS 6
+
+#define MSR_PERF_LEGACY_CTL 0xc0010000 /* PerfEvtSel0-3: aliases of PERF_CTL0-3 */
+#define MSR_PERF_LEGACY_CTR 0xc0010004
+#define MSR_PERF_CTL        0xc0010200 /* PERF_CTL0-5, every second MSR */
+#define MSR_PERF_CTR        0xc0010201
+#define MSR_LLC_CTL         0xc0010230 /* L2I on family 16h, L3 from 17h on: 6 pairs */
+#define MSR_NB_CTL          0xc0010240 /* northbridge, later data fabric: 4 pairs, up to 16 in all */
+
+#define PERF_CTL_EVENT_HIGH MASK(35, 32)
+#define PERF_CTL_GUEST_ONLY BIT(40)
+#define PERF_CTL_HOST_ONLY  BIT(41)
+#define PERF_CTL_RESERVED   (MASK(63, 42) | MASK(39, 36) | BIT(21) | BIT(19))
+#define PERF_EVENT_MERGE    0xfff /* makes a counter the upper half of its neighbour, EN or not */
+#define PERF_CTL_MERGE      (MASK(35, 32) | MASK(7, 0)) /* the same as selector bits */
+
+/* How an AMD selector looks to the filter. Selects whose low byte is E0-FF count in the northbridge
+ * on families 10h to 16h, and FFFh is the merge event: never allowed. */
+extern const struct filter_format filter_format_amd;
+
+/* The architectural preset: cycles, reference cycles, instructions, branches, branch misses, cache
+ * references and misses, as Linux encodes them for this family; no modifiers. */
+const struct filter_entry *pmu_amd_architectural(u32 family, u32 *count);
+
+/* One core's PMU. Only that core touches it, but for the denials, which any may read. */
+struct pmu_amd {
+    u64 shadow[PMU_AMD_COUNTERS]; /* selectors as the guest reads them */
+    u64 denials;                  /* selector writes whose event was denied */
+    u64 denied_value, denied_rip; /* the last one: the guest's value and RIP */
+};
+
+/* What this processor has. */
+struct pmu_amd_caps {
+    u8 counters;      /* 4, or 6, or as PerfMonV2 says */
+    bool extended;    /* PERF_CTL and PERF_CTR exist (PerfCtrExtCore) */
+    bool perfmon_v2;  /* global control and status (C0000300-303) */
+    bool northbridge; /* NB counters (PerfCtrExtNB) */
+    bool llc;         /* L2I or L3 counters (PerfCtrExtLLC) */
+};
+
+/* How this module reaches the machine. An MSR access that faults is false and changes nothing. */
+struct pmu_access {
+    void (*cpuid)(u32 leaf, u32 subleaf, u32 out[4]);
+    bool (*rdmsr)(u32 msr, u64 *value);
+    bool (*wrmsr)(u32 msr, u64 value);
+};
+
+void pmu_amd_discover(struct pmu_amd_caps *caps, const struct pmu_access *access);
+
+/* Index of the counter whose selector this MSR is, through either name; -1 when it is no selector.
+ */
+static inline int pmu_amd_counter(u32 msr)
+{
+    if (likely(msr - MSR_PERF_CTL < 2 * PMU_AMD_COUNTERS) && likely(!(msr & 1)))
+        return (int)((msr - MSR_PERF_CTL) / 2);
+    return msr - MSR_PERF_LEGACY_CTL < 4 ? (int)(msr - MSR_PERF_LEGACY_CTL) : -1;
+}
+
+/* The upper half of an allowed selector as the hardware gets it. */
+static inline u32 pmu_amd_allowed_high(u32 high)
+{
+    return (high | PERF_CTL_GUEST_ONLY >> 32) & ~(u32)(PERF_CTL_HOST_ONLY >> 32);
+}
+
+/* What the hardware selector gets in mode PMU_FILTERED. An allowed event counts the guest only,
+ * whatever the guest asked for. Of a denied one only the reserved bits are left: a processor that
+ * faults on them still does, and nothing counts (a denied value with EN clear could still be a
+ * merge event). */
+static inline u64 pmu_amd_hardware_value(const struct filter *filter, u64 value)
+{
+    if (!filter_allows(filter, value))
+        return value & PERF_CTL_RESERVED;
+    return (u64)pmu_amd_allowed_high((u32)(value >> 32)) << 32 | (u32)value;
+}
+
+/* The same for any mode. */
+static inline u64 pmu_amd_value(enum pmu_mode mode, const struct filter *filter, u64 value)
+{
+    if (mode == PMU_FILTERED)
+        return pmu_amd_hardware_value(filter, value);
+    return mode == PMU_FULL ? value : 0;
+}
+
+/* Whether the guest's value has bits that processors may drop or keep (Milan keeps 19 and 42): then
+ * what the guest will read is pmu_amd_merge_reserved() of its value and of the selector read back.
+ */
+static inline bool pmu_amd_has_reserved(u64 value)
+{
+    return value & PERF_CTL_RESERVED;
+}
+
+static inline u64 pmu_amd_merge_reserved(u64 value, u64 read_back)
+{
+    return (value & ~PERF_CTL_RESERVED) | (read_back & PERF_CTL_RESERVED);
+}
+
+/* Notes a denied event. Selectors being cleared or prepared (EN clear) name no event yet and are
+ * not counted, merge events are. Inline like all that an exit needs: the fast path calls nothing.
+ */
+static inline void pmu_amd_deny(struct pmu_amd *pmu, u64 value, u64 rip)
+{
+    bool merge = (value & (PERF_CTL_EVENT_HIGH | EVTSEL_EVENT)) == PERF_CTL_MERGE;
+
+    if (!(value & EVTSEL_EN) && !merge)
+        return;
+    pmu->denials++;
+    pmu->denied_value = value;
+    pmu->denied_rip = rip;
+}
+
+/* Sets a shadow from a selector in two halves, as WRMSR has it. */
+static inline void pmu_amd_set_shadow(struct pmu_amd *pmu, u32 counter, u32 low, u32 high)
+{
+    u32 __attribute__((may_alias)) *shadow = (u32 *)&pmu->shadow[counter];
+
+    shadow[0] = low;
+    shadow[1] = high;
+}
+
+/* After the WRMSR of `hardware`, the result for `value`, did not fault. */
+static inline void pmu_amd_commit(struct pmu_amd *pmu, u32 counter, u64 value, u64 hardware,
+                                  u64 rip)
+{
+    pmu->shadow[counter] = value;
+    if (!(hardware & PERF_CTL_GUEST_ONLY))
+        pmu_amd_deny(pmu, value, rip);
+}
+
+/* What RDMSR of a selector gives where reads are intercepted (PMU_FILTERED, PMU_OFF). */
+static inline u64 pmu_amd_read(const struct pmu_amd *pmu, enum pmu_mode mode, u32 counter)
+{
+    return mode == PMU_OFF ? 0 : pmu->shadow[counter];
+}
+
+/* At start, on each core: takes over what firmware left in the selectors, judged by `mode`, and
+ * stops and zeroes the shared counters, which RDPMC reaches (indices 6 and up). */
+void pmu_amd_start(struct pmu_amd *pmu, const struct pmu_amd_caps *caps, enum pmu_mode mode,
+                   const struct filter *filter, const struct pmu_access *access);
+
+/* On each core, with its guest out: from one mode or filter to another. What is programmed at that
+ * moment is judged again; values that PMU_OFF or a filter kept from the hardware come back. */
+void pmu_amd_switch(struct pmu_amd *pmu, const struct pmu_amd_caps *caps, enum pmu_mode from,
+                    enum pmu_mode to, const struct filter *filter, const struct pmu_access *access);
+
+#endif

@@ -1,0 +1,97 @@
+#include "startup.h"
+#include "apic.h"
+#include "hv.h"
+#include "log.h"
+#include "vcpu.h"
+
+/* Level-triggered INIT with the level de-asserted only synchronized arbitration IDs, long ago
+ * (APM 16.5). */
+static bool is_deassert(u32 low)
+{
+    return (low & ICR_LEVEL) && !(low & ICR_ASSERT);
+}
+
+/* Where the core itself takes an INIT, as an exit, and SIPIs come by mail. */
+static bool by_mail(const struct cpu *target)
+{
+    return target->captured && vendor->init_exits();
+}
+
+/* Holding log_lock too: without R_INIT the target may be reset in the middle of anything
+ * (hv/lock.h). */
+static void send_init(struct cpu *target)
+{
+    target->sipi = 0;
+    target->state = CORE_WAITING;
+    target->init_sent = by_mail(target);
+    if (!target->init_sent)
+        target->captured = false;
+    lock(&log_lock);
+    apic_send(target->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
+    unlock(&log_lock);
+}
+
+/* A core that resets itself must not hold what it could then never release. */
+static __attribute__((noreturn)) void send_init_to_self(struct cpu *self)
+{
+    self->sipi = 0;
+    self->state = CORE_WAITING;
+    self->captured = false;
+    unlock(&hv_lock);
+    apic_send(self->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
+    for (;;)
+        pause();
+}
+
+static void init_core(struct cpu *self, struct cpu *target)
+{
+    if (target->index == hv.info->bsp) {
+        log_line("core %u sent INIT to the boot processor: resetting the machine",
+                 (u64)self->index);
+        platform_reset();
+    }
+    if (target->state == CORE_STOPPED)
+        return;
+    if (target == self && !by_mail(self))
+        send_init_to_self(self);
+    send_init(target);
+}
+
+/* The second SIPI of the usual pair finds the core running and is dropped, as in hardware. */
+static void sipi_core(struct cpu *target, u32 vector)
+{
+    if (target->index == hv.info->bsp ||
+        (target->state != CORE_WAITING && target->state != CORE_FIRMWARE))
+        return;
+    target->state = CORE_RUNNING;
+    target->sipi = (u16)(0x100 | vector);
+    if (!by_mail(target))
+        apic_send(target->apic_id,
+                  ICR_MODE_SIPI << 8 | ICR_ASSERT | (u32)(hv.info->trampoline >> 12));
+}
+
+void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
+{
+    bool init = ICR_MODE(low) == ICR_MODE_INIT;
+
+    if (init && is_deassert(low))
+        return;
+    lock(&hv_lock);
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        struct cpu *target = cpu_at(i);
+
+        if (!icr_addresses(self, target, low, destination, x2apic))
+            continue;
+        if (init)
+            init_core(self, target);
+        else
+            sipi_core(target, ICR_VECTOR(low));
+    }
+    unlock(&hv_lock);
+}
+
+void startup_note_captured(struct cpu *cpu)
+{
+    cpu->captured = true;
+    cpu->state = CORE_RUNNING;
+}

@@ -1,0 +1,47 @@
+/* INIT and SIPI under the hypervisor's control (DESIGN.md, Start-up): a guest starts and stops only
+ * its own cores, and none ever runs outside the hypervisor.
+ *
+ * Every ICR write is seen. INIT and SIPI come here:
+ *
+ *   target                 INIT                                  SIPI
+ *   boot processor         resets the machine                    ignored
+ *   not captured, or       real INIT: the core leaves guest and  real SIPI into our trampoline, the
+ * guest's no VM_CR.R_INIT        hypervisor and waits in hardware      vector kept for
+ * vendor->reset captured, R_INIT       real INIT: it exits and waits for     mailbox mail in the
+ * hypervisor
+ */
+#ifndef CEDE_STARTUP_H
+#define CEDE_STARTUP_H
+
+#include "cpu.h"
+
+/* ICR fields, APM 16.5. */
+#define ICR_VECTOR(low)    FIELD(low, 7, 0)
+#define ICR_MODE(low)      FIELD(low, 10, 8)
+#define ICR_MODE_NMI       4
+#define ICR_MODE_INIT      5
+#define ICR_MODE_SIPI      6
+#define ICR_LOGICAL        BIT(11)
+#define ICR_BUSY           BIT(12)
+#define ICR_ASSERT         BIT(14)
+#define ICR_LEVEL          BIT(15) /* trigger mode */
+#define ICR_SHORTHAND(low) FIELD(low, 19, 18)
+enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
+
+/* Whether this ICR value starts or stops a core. On the fast path. */
+static inline bool icr_is_startup(u32 low)
+{
+    return ICR_MODE(low) - ICR_MODE_INIT <= ICR_MODE_SIPI - ICR_MODE_INIT;
+}
+
+/* Whether the ICR value addresses `target`, as local APICs match destinations (APM 16.6.1). */
+bool icr_addresses(const struct cpu *self, const struct cpu *target, u32 low, u32 destination,
+                   bool x2apic);
+
+/* Carries out an INIT or SIPI that the guest of `self` sends. */
+void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic);
+
+/* On `cpu` itself, just before its first entry. */
+void startup_note_captured(struct cpu *cpu);
+
+#endif

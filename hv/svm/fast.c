@@ -1,0 +1,108 @@
+/* The exits that a guest meets again and again: CPUID, an IPI, an event selector. A straight line;
+ * whatever is unusual about one of them returns false before anything has changed, and
+ * svm_slow_exit does it.
+ *
+ * Compiled with a calling convention of its own (Makefile, hv/svm/run.S): it calls nothing, and its
+ * functions take one argument, since others would be in registers that they must keep. Instruction
+ * counts: `make bench`. */
+#include "asm.h"
+#include "cpuid_table.h"
+#include "hv.h"
+#include "msr.h"
+#include "pmu/pmu.h"
+#include "startup.h"
+#include "svm/svm.h"
+
+/* Single-stepping and resume need care after an emulated instruction (slow.c). */
+#define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
+
+static inline bool fast_cpuid(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+    u64 rax = (u32)vmcb->rax, rbx, rcx = cpu->regs[RCX], rdx;
+
+    if (unlikely(!cpuid_plain((u32)rax)))
+        return false;
+    cpu->exits[EXIT_CPUID]++;
+    /* 64-bit variables: CPUID clears the upper halves itself. */
+    __asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));
+    vmcb->rax = rax;
+    cpu->regs[RBX] = rbx;
+    cpu->regs[RCX] = rcx;
+    cpu->regs[RDX] = rdx;
+    svm_advance(vmcb, 2);
+    return true;
+}
+
+static inline bool fast_icr(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+    u32 low = (u32)vmcb->rax;
+
+    if (unlikely(icr_is_startup(low)))
+        return false;
+    if (unlikely(!wrmsr_halves_safe(IA32_X2APIC_ICR, low, (u32)cpu->regs[RDX])))
+        return false;
+    cpu->exits[EXIT_IPI]++;
+    svm_advance(vmcb, 2);
+    return true;
+}
+
+/* From here on registers are read again from struct cpu: keeping them would cost the compiler a
+ * push and a pop each, more than the loads. */
+#define FORGET_REGISTERS() __asm__ volatile("" : : : "memory")
+
+/* Writes what the hardware gets of a selector. It can fault only where the processor lacks the
+ * selector: then the shadow is read by nobody (msr_access.c), and the slow way raises #GP. */
+static inline bool finish_selector(struct cpu *cpu, u32 low, u32 high)
+{
+    if (unlikely(!wrmsr_halves_safe((u32)cpu->regs[RCX], low, high)))
+        return false;
+    cpu->exits[EXIT_PMU_WRITE]++;
+    svm_advance(cpu_vmcb(cpu), 2);
+    return true;
+}
+
+static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
+{
+    u64 value = cpu->regs[RDX] << 32 | (u32)cpu_vmcb(cpu)->rax;
+    int counter = pmu_amd_counter((u32)cpu->regs[RCX]);
+
+    if (unlikely(counter < 0 || pmu.mode != PMU_FILTERED || pmu_amd_has_reserved(value)))
+        return false;
+    cpu->pmu.shadow[counter] = value;
+    pmu_amd_deny(&cpu->pmu, value, cpu_vmcb(cpu)->rip);
+    return finish_selector(cpu, 0, 0);
+}
+
+static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
+{
+    u32 low, high;
+    int counter;
+
+    if (unlikely(!filter_allows_halves(&pmu.filter, (u32)cpu_vmcb(cpu)->rax, (u32)cpu->regs[RDX])))
+        return fast_denied(cpu);
+    FORGET_REGISTERS();
+    counter = pmu_amd_counter((u32)cpu->regs[RCX]);
+    if (unlikely(counter < 0))
+        return false;
+    low = (u32)cpu_vmcb(cpu)->rax;
+    high = (u32)cpu->regs[RDX];
+    pmu_amd_set_shadow(&cpu->pmu, (u32)counter, low, high);
+    return finish_selector(cpu, low, pmu_amd_allowed_high(high));
+}
+
+bool svm_fast_exit(struct cpu *cpu)
+{
+    const struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    if (unlikely(vmcb->rflags & RFLAGS_UNUSUAL))
+        return false;
+    if (likely(vmcb->exit_code == VMEXIT_CPUID))
+        return fast_cpuid(cpu);
+    if (vmcb->exit_code != VMEXIT_MSR || !vmcb->exit_info1)
+        return false;
+    if (likely((u32)cpu->regs[RCX] == IA32_X2APIC_ICR))
+        return fast_icr(cpu);
+    return fast_selector(cpu);
+}

@@ -1,0 +1,118 @@
+/* What arrives while GIF is 0, and is let in on purpose.
+ *
+ * INIT where VM_CR.R_INIT works (APM 15.21.8, 15.28): it exits with the INIT held pending; once GIF
+ * is set it turns into #SX instead of resetting the core. SIPIs never exit, so the core waits here
+ * for mail (hv/startup.c). */
+#include "apic.h"
+#include "hv.h"
+#include "log.h"
+#include "startup.h"
+#include "svm/svm.h"
+
+#define NMI_VECTOR 2
+
+bool svm_let_in(struct cpu *cpu, u64 vector)
+{
+    if (!cpu->window_open)
+        return false;
+    cpu->window_nmi |= vector == NMI_VECTOR;
+    return true;
+}
+
+/* Lets what GIF=0 held back in: an INIT becomes #SX, an NMI is noted, an SMI runs. */
+static void open_window(struct cpu *cpu)
+{
+    cpu->window_nmi = false;
+    cpu->window_open = true;
+    __asm__ volatile("stgi; nop; nop; clgi" : : : "memory");
+    cpu->window_open = false;
+}
+
+/* The one IRET of the hypervisor: after INIT NMIs are not blocked (APM table 14-1), whatever the
+ * guest was doing and whatever the window took. */
+static void unblock_nmi(void)
+{
+    __asm__ volatile("mov %%ss, %%eax; push %%rax; lea 8(%%rsp), %%rax; push %%rax; pushfq;"
+                     "mov %%cs, %%eax; push %%rax; lea 1f(%%rip), %%rax; push %%rax; iretq; 1:"
+                     :
+                     :
+                     : "rax", "memory", "cc");
+}
+
+/* The vector of a SIPI that was mailed, taken out of the box; 0 when none was, or when another INIT
+ * has taken it back meanwhile. */
+static u16 take_mail(struct cpu *cpu)
+{
+    u16 sipi;
+
+    lock(&hv_lock);
+    sipi = cpu->sipi;
+    if (sipi) {
+        cpu->sipi = 0;
+        cpu->init_sent = false;
+    }
+    unlock(&hv_lock);
+    return sipi;
+}
+
+/* NMIs are dropped meanwhile, as in wait-for-SIPI. */
+static u8 wait_for_sipi(struct cpu *cpu)
+{
+    u16 sipi;
+
+    do {
+        while (!cpu->sipi) {
+            open_window(cpu);
+            pause();
+        }
+        /* An INIT sent before that SIPI would otherwise exit right after the start. */
+        open_window(cpu);
+        sipi = take_mail(cpu);
+    } while (!sipi);
+    unblock_nmi();
+    return (u8)sipi;
+}
+
+/* Only where SMM is not locked (HWCR.SMMLOCK; APM 15.13.3): there the handler would run on the
+ * guest's side, with its intercepts. QEMU's TCG needs it for firmware that uses SMM. An NMI that
+ * came along is the guest's: the next entry delivers it, or where that delivers another event
+ * already, it is sent once more and comes when the guest's next IRET unblocks NMIs. */
+void svm_smi_exit(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+    u64 interrupted = svm_interrupted_event(vmcb->exit_int_info);
+
+    open_window(cpu);
+    if (interrupted)
+        vmcb->event_inj = interrupted;
+    if (!cpu->window_nmi)
+        return;
+    if (interrupted)
+        apic_send(cpu->apic_id, ICR_MODE_NMI << 8 | ICR_ASSERT);
+    else
+        vmcb->event_inj = EVENT_VALID | EVENT_NMI << 8 | NMI_VECTOR;
+}
+
+/* An INIT that came through an ICR was noted by its sender, and its SIPI may be in the box already.
+ * One from a chipset, a device or an IOAPIC was not. */
+static void note_init(struct cpu *cpu)
+{
+    lock(&hv_lock);
+    if (!cpu->init_sent) {
+        cpu->state = CORE_WAITING;
+        cpu->sipi = 0;
+    }
+    cpu->init_sent = false;
+    unlock(&hv_lock);
+}
+
+void svm_init_exit(struct cpu *cpu)
+{
+    if (cpu->index == hv.info->bsp) {
+        log_line("INIT at the boot processor: resetting the machine");
+        platform_reset();
+    }
+    note_init(cpu);
+    apic_reset();
+    svm_reset_state(cpu, wait_for_sipi(cpu));
+}

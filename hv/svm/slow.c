@@ -1,0 +1,247 @@
+/* Every other exit. All registers are in struct cpu while this runs. */
+#include "apic.h"
+#include "asm.h"
+#include "cpuid_table.h"
+#include "hv.h"
+#include "hypercall_impl.h"
+#include "io.h"
+#include "log.h"
+#include "memory.h"
+#include "msr.h"
+#include "msr_access.h"
+#include "svm/svm.h"
+
+#define DR6_BS BIT(14)
+enum { DB = 1, UD = 6 };
+
+static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
+{
+    const struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    log_line("panic: core %u: %s: exit %x, info %x %x", (u64)cpu->index, what, vmcb->exit_code,
+             vmcb->exit_info1, vmcb->exit_info2);
+    log_line("panic:   guest cs:rip %x:%x rsp %x rflags %x cpl %u", (u64)vmcb->cs.selector,
+             vmcb->rip, vmcb->rsp, vmcb->rflags, (u64)vmcb->cpl);
+    log_line("panic:   cr0 %x cr2 %x cr3 %x cr4 %x efer %x", vmcb->cr0, vmcb->cr2, vmcb->cr3,
+             vmcb->cr4, vmcb->efer);
+    log_line("panic: this core is stopped; the others go on");
+    cpu_stop();
+}
+
+/* What the processor does after an instruction with TF set, or that RF was set for
+ * (APM 13.1.4, 13.1.3.1): the instruction was emulated, so neither happens by itself. */
+static void finish_instruction(struct vmcb *vmcb, u32 bytes)
+{
+    svm_advance(vmcb, bytes);
+    vmcb->rflags &= ~RFLAGS_RF;
+    if (!(vmcb->rflags & RFLAGS_TF))
+        return;
+    vmcb->dr6 |= DR6_BS;
+    vmcb->clean &= ~(u32)CLEAN_DRX;
+    svm_inject(vmcb, DB);
+}
+
+static void handle_cpuid(struct cpu *cpu, struct vmcb *vmcb)
+{
+    struct cpuid_context context = {.cr4 = vmcb->cr4,
+                                    .hypervisor_bit = hv.info->policy.hypervisor_bit,
+                                    .pmu_off = hv.info->policy.pmu == PMU_OFF};
+    u32 leaf = (u32)cpu->regs[RAX], subleaf = (u32)cpu->regs[RCX], out[4];
+
+    cpu->exits[EXIT_CPUID]++;
+    cpuid(leaf, subleaf, out);
+    if (!cpuid_plain(leaf))
+        cpuid_edit(&context, leaf, subleaf, out);
+    cpu->regs[RAX] = out[0];
+    cpu->regs[RBX] = out[1];
+    cpu->regs[RCX] = out[2];
+    cpu->regs[RDX] = out[3];
+    finish_instruction(vmcb, 2);
+}
+
+/* EFER is in the VMCB, with SVME set for VMRUN's sake. The processor itself judges reserved bits:
+ * the host's EFER takes the guest's value for a moment, with the bits that the host lives on kept.
+ * LME may not change under paging, LMA is not writable (APM 3.1.7). */
+static bool write_efer(struct vmcb *vmcb, u64 value)
+{
+    u64 host = rdmsr(IA32_EFER), keep = EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME;
+
+    if ((value & EFER_SVME) || ((vmcb->cr0 & CR0_PG) && ((value ^ vmcb->efer) & EFER_LME)))
+        return false;
+    if (!wrmsr_safe(IA32_EFER, (value & ~keep) | (host & keep)))
+        return false;
+    wrmsr(IA32_EFER, host);
+    vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
+    vmcb->clean &= ~(u32)CLEAN_CRX;
+    return true;
+}
+
+static bool read_msr(struct cpu *cpu, struct vmcb *vmcb, u32 msr, u64 *value)
+{
+    if (msr != IA32_EFER)
+        return msr_read(cpu, msr, value);
+    cpu->exits[EXIT_MSR_READ]++;
+    *value = vmcb->efer & ~EFER_SVME;
+    return true;
+}
+
+static bool write_msr(struct cpu *cpu, struct vmcb *vmcb, u32 msr, u64 value)
+{
+    if (msr != IA32_EFER)
+        return msr_write(cpu, msr, value, vmcb->rip);
+    cpu->exits[EXIT_MSR_WRITE]++;
+    return write_efer(vmcb, value);
+}
+
+static void handle_msr(struct cpu *cpu, struct vmcb *vmcb)
+{
+    u64 value = cpu->regs[RDX] << 32 | (u32)cpu->regs[RAX];
+    u32 msr = (u32)cpu->regs[RCX];
+    bool ok =
+        vmcb->exit_info1 ? write_msr(cpu, vmcb, msr, value) : read_msr(cpu, vmcb, msr, &value);
+
+    if (!ok) {
+        svm_inject_gp(vmcb);
+        return;
+    }
+    if (!vmcb->exit_info1) {
+        cpu->regs[RAX] = (u32)value;
+        cpu->regs[RDX] = value >> 32;
+    }
+    finish_instruction(vmcb, 2);
+}
+
+/* EXITINFO1 of an IOIO exit, APM 15.10.2; EXITINFO2 is the RIP of the next instruction. */
+static void handle_io(struct cpu *cpu, struct vmcb *vmcb)
+{
+    u64 info = vmcb->exit_info1;
+    u32 size = (u32)FIELD(info, 6, 4), bits = size * 8;
+    u16 port = (u16)FIELD(info, 31, 16);
+
+    cpu->exits[EXIT_IO]++;
+    if (info & BIT(2)) { /* INS, OUTS: nobody drives PM1 control that way */
+        svm_inject_gp(vmcb);
+        return;
+    }
+    if (info & BIT(0)) {
+        u64 mask = MASK(bits - 1, 0), value = io_read(port, size) & mask;
+
+        cpu->regs[RAX] = size == 4 ? value : (cpu->regs[RAX] & ~mask) | value;
+    } else {
+        io_write(port, size, (u32)(cpu->regs[RAX] & MASK(bits - 1, 0)));
+    }
+    vmcb->nrip = vmcb->exit_info2;
+    finish_instruction(vmcb, 0);
+    vmcb->nrip = 0;
+}
+
+static void first_touch(struct cpu *cpu, struct vmcb *vmcb, u64 gpa)
+{
+    enum first_touch result;
+
+    cpu->exits[EXIT_MAP]++;
+    lock(&hv_lock);
+    result = memory_first_touch(gpa);
+    unlock(&hv_lock);
+    if (result == TOUCH_BEYOND)
+        stop(cpu, "access beyond what can be mapped");
+    if (result == TOUCH_HIDDEN)
+        log_line("core %u: the guest touched Cede's memory at %x (rip %x): it finds ones there",
+                 (u64)cpu->index, gpa, vmcb->rip);
+}
+
+static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
+{
+    u64 gpa = vmcb->exit_info2, interrupted = svm_interrupted_event(vmcb->exit_int_info);
+
+    if (interrupted)
+        vmcb->event_inj = interrupted;
+    if (!(vmcb->exit_info1 & NPF_PRESENT)) {
+        first_touch(cpu, vmcb, gpa);
+        return;
+    }
+    if (ALIGN_DOWN(gpa, PAGE_SIZE) != hv.apic_base || !(vmcb->exit_info1 & NPF_WRITE))
+        stop(cpu, "unexpected nested page fault");
+    apic_page_write(cpu, gpa);
+}
+
+static void handle_vmmcall(struct cpu *cpu, struct vmcb *vmcb)
+{
+    if (vmcb->cpl != 0 || (u32)cpu->regs[RAX] != HYPERCALL_SIGNATURE) {
+        cpu->exits[EXIT_VIRT_INSN]++;
+        svm_inject(vmcb, UD);
+        return;
+    }
+    cpu->exits[EXIT_HYPERCALL]++;
+    cpu->regs[RAX] = hypercall(cpu, (u32)cpu->regs[RCX], (u32)cpu->regs[RDX], (u32)cpu->regs[RBX]);
+    finish_instruction(vmcb, 3);
+}
+
+static __attribute__((noreturn)) void handle_shutdown(struct cpu *cpu, const struct vmcb *vmcb)
+{
+    cpu->exits[EXIT_SHUTDOWN]++;
+    log_line("triple fault in the guest on core %u, near cs:rip %x:%x cr2 %x cr3 %x: resetting the "
+             "machine",
+             (u64)cpu->index, (u64)vmcb->cs.selector, vmcb->rip, vmcb->cr2, vmcb->cr3);
+    platform_reset();
+}
+
+static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
+{
+    switch (vmcb->exit_code) {
+    case VMEXIT_CPUID:
+        handle_cpuid(cpu, vmcb);
+        return;
+    case VMEXIT_MSR:
+        handle_msr(cpu, vmcb);
+        return;
+    case VMEXIT_NPF:
+        handle_page_fault(cpu, vmcb);
+        return;
+    case VMEXIT_IOIO:
+        handle_io(cpu, vmcb);
+        return;
+    case VMEXIT_INVD:
+        cpu->exits[EXIT_INVD]++;
+        wbinvd();
+        finish_instruction(vmcb, 2);
+        return;
+    case VMEXIT_VMMCALL:
+        handle_vmmcall(cpu, vmcb);
+        return;
+    case VMEXIT_VMRUN:
+    case VMEXIT_VMLOAD:
+    case VMEXIT_VMSAVE:
+    case VMEXIT_STGI:
+    case VMEXIT_CLGI:
+    case VMEXIT_SKINIT:
+    case VMEXIT_INVLPGA:
+        cpu->exits[EXIT_VIRT_INSN]++;
+        svm_inject(vmcb, UD);
+        return;
+    case VMEXIT_SMI:
+        cpu->exits[EXIT_SMI]++;
+        svm_smi_exit(cpu);
+        return;
+    case VMEXIT_INIT:
+        cpu->exits[EXIT_INIT]++;
+        svm_init_exit(cpu);
+        return;
+    case VMEXIT_SHUTDOWN:
+        handle_shutdown(cpu, vmcb);
+    default:
+        cpu->exits[EXIT_OTHER]++;
+        stop(cpu, "unexpected exit");
+    }
+}
+
+void svm_slow_exit(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    cpu->regs[RAX] = vmcb->rax;
+    cpu->regs[RSP] = vmcb->rsp;
+    dispatch(cpu, vmcb);
+    vmcb->rax = cpu->regs[RAX];
+    vmcb->rsp = cpu->regs[RSP];
+}

@@ -1,0 +1,169 @@
+/* Turning SVM on, and the vendor table. */
+#include "apic.h"
+#include "asm.h"
+#include "hv.h"
+#include "io.h"
+#include "msr.h"
+#include "msr_table.h"
+#include "pmu/pmu.h"
+#include "preflight.h"
+#include "svm/svm.h"
+#include "vcpu.h"
+
+#define MSRPM_PAGES 2 /* APM 15.11 */
+#define IOPM_PAGES  3 /* APM 15.10.1: 12 KiB, the last for accesses that wrap */
+
+struct svm svm;
+
+static const struct cpu_ops native_ops = {cpuid, rdmsr};
+
+/* Consecutive pages, 0 when the pool is empty: it hands them out in order. */
+static u64 take_pages(u32 pages)
+{
+    u64 first = (u64)page_alloc(&hv.pool);
+
+    for (u32 i = 1; i < pages; i++)
+        if (!page_alloc(&hv.pool))
+            return 0;
+    return first;
+}
+
+static void read_features(void)
+{
+    u32 regs[4];
+
+    cpuid(0x8000000a, 0, regs);
+    svm.flush_by_asid = regs[3] & BIT(6);
+    svm.decode_assists = regs[3] & BIT(7);
+    svm.v_spec_ctrl = regs[3] & BIT(20);
+}
+
+/* R_INIT is there when it reads back (DESIGN.md, Start-up); emulators ignore it. */
+static bool r_init_works(void)
+{
+    u64 old = rdmsr(MSR_VM_CR), now = 0;
+
+    if (!wrmsr_safe(MSR_VM_CR, old | VM_CR_R_INIT))
+        return false;
+    now = rdmsr(MSR_VM_CR);
+    wrmsr_safe(MSR_VM_CR, old);
+    return now & VM_CR_R_INIT;
+}
+
+static void read_policy(void)
+{
+    u32 regs[4];
+
+    cpuid(1, 0, regs);
+    hv.msr = (struct msr_context){.family = msr_cpu_family(regs[0]),
+                                  .pmu = hv.info->policy.pmu,
+                                  .unknown_gp = hv.info->policy.unknown_msr_gp};
+}
+
+static enum hv_status svm_prepare(void)
+{
+    svm.msrpm = take_pages(MSRPM_PAGES);
+    svm.iopm = take_pages(IOPM_PAGES);
+    if (!svm.msrpm || !svm.iopm)
+        return HV_REGION_SMALL;
+    read_features();
+    svm.init_exits = r_init_works();
+    read_policy();
+    pmu_prepare(hv.info->policy.pmu, hv.msr.family);
+    msr_bitmap_svm((u8 *)svm.msrpm, &hv.msr);
+    io_bitmap((u8 *)svm.iopm);
+    return HV_OK;
+}
+
+static enum hv_status svm_enable(struct cpu *cpu)
+{
+    if (preflight(&native_ops) != PREFLIGHT_OK)
+        return HV_REFUSED;
+    wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, cpu_hsave(cpu));
+    if (svm.init_exits)
+        wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
+    pmu_start(cpu);
+    return HV_OK;
+}
+
+static enum hv_status svm_capture(struct cpu *cpu, const struct launch *launch, u64 ssp)
+{
+    enum hv_status status = svm_enable(cpu);
+
+    if (status)
+        return status;
+    svm_capture_state(cpu, launch, ssp);
+    svm_controls(cpu);
+    apic_note(cpu);
+    return HV_OK;
+}
+
+static void svm_reset(struct cpu *cpu, u8 vector)
+{
+    apic_note(cpu);
+    svm_reset_state(cpu, vector);
+}
+
+static bool svm_init_exits(void)
+{
+    return svm.init_exits;
+}
+
+static bool svm_inject_machine_check(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    if (vmcb->event_inj & EVENT_VALID)
+        return false;
+    svm_inject(vmcb, 18);
+    return true;
+}
+
+static void svm_code_state(struct cpu *cpu, struct code_state *state)
+{
+    const struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    state->paging = (struct guest_paging){vmcb->cr0, vmcb->cr3, vmcb->cr4, vmcb->efer};
+    state->cs_base = vmcb->cs.base;
+    state->rip = vmcb->rip;
+    state->long_mode = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & BIT(9));
+    state->default32 = vmcb->cs.attributes & BIT(10);
+    state->bytes = vmcb->bytes;
+    state->byte_count = svm.decode_assists ? vmcb->fetched & 15 : 0;
+}
+
+/* nRIP is not recorded for nested page faults (APM 15.7.1), so the decoded length counts. */
+static void svm_advance_by(struct cpu *cpu, u32 bytes)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->rip += bytes;
+    vmcb->int_shadow = 0;
+}
+
+static u64 *svm_rflags(struct cpu *cpu)
+{
+    return &cpu_vmcb(cpu)->rflags;
+}
+
+static void svm_inject_gp_now(struct cpu *cpu)
+{
+    svm_inject_gp(cpu_vmcb(cpu));
+}
+
+const struct vendor svm_vendor = {
+    .name = "AMD-V",
+    .prepare = svm_prepare,
+    .capture = svm_capture,
+    .enable = svm_enable,
+    .reset = svm_reset,
+    .enter = svm_enter,
+    .init_exits = svm_init_exits,
+    .inject_machine_check = svm_inject_machine_check,
+    .let_in = svm_let_in,
+    .code_state = svm_code_state,
+    .advance = svm_advance_by,
+    .rflags = svm_rflags,
+    .inject_gp = svm_inject_gp_now,
+};

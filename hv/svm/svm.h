@@ -1,0 +1,83 @@
+/* Shared by the files of the SVM backend. */
+#ifndef CEDE_SVM_H
+#define CEDE_SVM_H
+
+#include "cpu.h"
+#include "svm/vmcb.h"
+
+struct svm {
+    u64 iopm, msrpm;
+    bool init_exits;     /* VM_CR.R_INIT works: INIT is intercepted */
+    bool flush_by_asid;  /* CPUID 8000_000A EDX[6] */
+    bool decode_assists; /* EDX[7]: the VMCB has instruction bytes after a nested page fault */
+    bool v_spec_ctrl;    /* EDX[20]: the guest's SPEC_CTRL lives in the VMCB */
+};
+
+extern struct svm svm;
+
+/* The one guest's address space identifier; 0 is the host's (APM 15.5.1). Each core has its own
+ * TLB, so all use the same. */
+#define GUEST_ASID 1
+
+struct launch;
+
+/* hv/svm/state.c: fills the guest state. */
+void svm_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp);
+void svm_controls(struct cpu *cpu);
+void svm_reset_state(struct cpu *cpu, u8 vector);
+
+/* hv/svm/init.c: an INIT exit. Returns when the core has got its SIPI and its guest state is reset.
+ */
+void svm_init_exit(struct cpu *cpu);
+/* An SMI exit. */
+void svm_smi_exit(struct cpu *cpu);
+bool svm_let_in(struct cpu *cpu, u64 vector);
+
+/* hv/svm/run.S */
+__attribute__((noreturn)) void svm_enter(struct cpu *cpu);
+
+/* hv/svm/fast.c and slow.c, from run.S. */
+bool svm_fast_exit(struct cpu *cpu);
+void svm_slow_exit(struct cpu *cpu);
+
+/* TLB_CONTROL for "forget this guest's translations on this core" (APM 15.16.1). */
+static inline u8 svm_flush(bool flush_by_asid)
+{
+    return flush_by_asid ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;
+}
+
+/* Goes to the next instruction. Without NRIPS (CPUID 8000_000A EDX[3]) the field stays 0, and
+ * `bytes` is the length of the plain instruction. Ends an interrupt shadow, as the instruction
+ * would have. */
+static inline void svm_advance(struct vmcb *vmcb, u32 bytes)
+{
+    u64 next = vmcb->rip + bytes;
+
+    if (vmcb->nrip)
+        next = vmcb->nrip;
+    vmcb->rip = next;
+    vmcb->int_shadow = 0;
+}
+
+static inline void svm_inject(struct vmcb *vmcb, u8 vector)
+{
+    vmcb->event_inj = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
+}
+
+static inline void svm_inject_gp(struct vmcb *vmcb)
+{
+    vmcb->event_inj = EVENT_VALID | EVENT_ERROR_CODE | EVENT_EXCEPTION << 8 | 13;
+}
+
+/* The event that an exit interrupted, to be delivered again (APM 15.7.2), or 0. Software interrupts
+ * and INT3/INTO are not: RIP still points at the instruction, which is executed again. */
+static inline u64 svm_interrupted_event(u64 exit_int_info)
+{
+    u64 type = EVENT_TYPE(exit_int_info), vector = EVENT_VECTOR(exit_int_info);
+
+    if (!(exit_int_info & EVENT_VALID) || type == EVENT_SOFT_INT)
+        return 0;
+    return type == EVENT_EXCEPTION && (vector == 3 || vector == 4) ? 0 : exit_int_info;
+}
+
+#endif

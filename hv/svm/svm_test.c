@@ -1,0 +1,455 @@
+/* What the emulator forgives and silicon does not: a VMCB that VMRUN would refuse, a missing flush,
+ * a clean bit that lies, an event delivered twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "fake_machine.h"
+#include "svm/state.c"
+#include "svm/slow.c"
+#include "sleep.c"
+#include "io.c"
+
+struct hv hv;
+struct lock hv_lock, log_lock;
+struct svm svm;
+
+static u8 *block;
+static struct cpu *cpu;
+static struct vmcb *vmcb;
+static enum first_touch touch;
+static u64 page_write;
+static jmp_buf stopped;
+
+void log_line(const char *format, ...)
+{
+    (void)format;
+}
+
+void platform_reset(void)
+{
+    longjmp(stopped, 2);
+}
+
+void cpu_stop(void)
+{
+    longjmp(stopped, 1);
+}
+
+enum first_touch memory_first_touch(u64 gpa)
+{
+    (void)gpa;
+    return touch;
+}
+
+void apic_page_write(struct cpu *self, u64 gpa)
+{
+    (void)self;
+    page_write = gpa;
+}
+
+void svm_init_exit(struct cpu *self)
+{
+    svm_reset_state(self, 0x9a);
+}
+
+void svm_smi_exit(struct cpu *self)
+{
+    (void)self;
+}
+
+u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
+{
+    (void)self;
+    return call * 10000 + core * 100 + item;
+}
+
+bool msr_read(struct cpu *self, u32 msr, u64 *value)
+{
+    (void)self;
+    return rdmsr_safe(msr, value);
+}
+
+bool msr_write(struct cpu *self, u32 msr, u64 value, u64 rip)
+{
+    (void)self;
+    (void)rip;
+    return wrmsr_safe(msr, value);
+}
+
+void cpuid_edit(const struct cpuid_context *context, u32 leaf, u32 subleaf, u32 regs[4])
+{
+    (void)leaf;
+    (void)subleaf;
+    regs[2] = (u32)context->cr4;
+}
+
+static int set_up(void **state)
+{
+    static struct boot_info info;
+    (void)state;
+
+    memset(&fake, 0, sizeof(fake));
+    fake_msr(IA32_EFER, EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE, 0x3fd01);
+    fake_msr(IA32_PAT, 0x0007040600070406, ~0ULL);
+    block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
+    memset(block, 0, CPU_BLOCK_SIZE);
+    cpu = (struct cpu *)(block + CPU_STACK_TOP);
+    vmcb = cpu_vmcb(cpu);
+    hv.info = &info;
+    hv.apic_base = 0xfee00000;
+    hv.guest_map.root = (u64 *)0x7000;
+    svm = (struct svm){.iopm = 0x3000, .msrpm = 0x1000, .flush_by_asid = true};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(block);
+    return 0;
+}
+
+/* APM 15.5.1, "Canonicalization and consistency checks". */
+static const char *vmrun_refuses(const struct vmcb *v)
+{
+    bool paging = v->cr0 & CR0_PG, pae = v->cr4 & CR4_PAE, lme = v->efer & EFER_LME;
+
+    if (!(v->efer & EFER_SVME))
+        return "EFER.SVME clear";
+    if (!(v->cr0 & CR0_CD) && (v->cr0 & CR0_NW))
+        return "CR0.CD clear and NW set";
+    if (v->cr0 >> 32 || v->dr6 >> 32 || v->dr7 >> 32)
+        return "high half of CR0, DR6 or DR7";
+    if (v->efer & ~0x3fd01ULL)
+        return "EFER reserved";
+    if (lme && paging && (!pae || !(v->cr0 & CR0_PE)))
+        return "long mode without PAE or PE";
+    if (lme && paging && pae && (v->cs.attributes & BIT(9)) && (v->cs.attributes & BIT(10)))
+        return "CS.L and CS.D";
+    if (!(v->intercept4 & INTERCEPT4_VMRUN))
+        return "VMRUN not intercepted";
+    if (!v->asid)
+        return "ASID 0";
+    if (v->iopm_base_pa & 0xfff || v->msrpm_base_pa & 0xfff || v->n_cr3 & 0xfff)
+        return "misaligned table";
+    return NULL;
+}
+
+static void captured_state_is_accepted(void **state)
+{
+    struct launch launch = {
+        .rbx = 1, .rbp = 2, .r12 = 3, .r13 = 4, .r14 = 5, .r15 = 6, .rip = 0x1234};
+    (void)state;
+
+    svm_capture_state(cpu, &launch, 0);
+    svm_controls(cpu);
+    assert_null(vmrun_refuses(vmcb));
+    assert_int_equal(vmcb->rip, 0x1234);
+    assert_int_equal(vmcb->rsp, &launch + 1);
+    assert_int_equal(vmcb->rax, HV_OK);
+    assert_int_equal(cpu->regs[R15], 6);
+    assert_int_equal(cpu->regs[RBX], 1);
+}
+
+static void captured_segments_are_in_vmcb_form(void **state)
+{
+    struct launch launch = {0};
+    (void)state;
+
+    svm_capture_state(cpu, &launch, 0);
+    assert_int_equal(vmcb->cs.attributes, 0xa9b);
+    assert_int_equal(vmcb->cs.limit, 0xffffffff);
+    assert_int_equal(vmcb->ss.attributes, 0xc93);
+    assert_int_equal(vmcb->ds.base, 0xff000000);
+    assert_int_equal(vmcb->ds.limit, 0x1234);
+    assert_int_equal(vmcb->es.attributes, 0);
+    assert_int_equal(vmcb->idtr.base, 0x5000);
+}
+
+static void state_in_the_vmcb_starts_from_the_live_value(void **state)
+{
+    struct launch launch = {0};
+    (void)state;
+
+    svm.v_spec_ctrl = true;
+    fake_msr(IA32_SPEC_CTRL, 5, ~0ULL);
+    svm_capture_state(cpu, &launch, 0);
+    assert_int_equal(vmcb->spec_ctrl, 5);
+    assert_int_equal(vmcb->g_pat, 0x0007040600070406);
+}
+
+static void reset_state_is_that_of_init(void **state)
+{
+    (void)state;
+    vmcb->g_pat = 0x1234; /* INIT leaves PAT alone */
+    vmcb->event_inj = EVENT_VALID;
+    vmcb->cr4 = 0x668;
+    svm_reset_state(cpu, 0x9a);
+    assert_null(vmrun_refuses(vmcb));
+    assert_int_equal(vmcb->cs.selector, 0x9a00);
+    assert_int_equal(vmcb->cs.base, 0x9a000);
+    assert_int_equal(vmcb->cs.limit, 0xffff);
+    assert_int_equal(vmcb->rip, 0);
+    assert_int_equal(vmcb->cr0, 0x60000010);
+    assert_int_equal(vmcb->cr4, 0);
+    assert_int_equal(vmcb->efer, EFER_SVME);
+    assert_int_equal(vmcb->rflags, 2);
+    assert_int_equal(vmcb->dr7, 0x400);
+    assert_int_equal(vmcb->event_inj, 0);
+    assert_int_equal(vmcb->g_pat, 0x1234);
+    assert_int_equal(cpu->regs[RDX], 1); /* the fake's CPUID.1 EAX */
+}
+
+/* A VMCB that is new to its core has no clean state and no translations of its own
+ * (APM 15.15.3, 15.16). */
+static void a_new_state_is_all_dirty_and_flushes(void **state)
+{
+    (void)state;
+    vmcb->clean = CLEAN_ALL;
+    svm_reset_state(cpu, 1);
+    assert_int_equal(vmcb->clean, 0);
+    assert_int_equal(vmcb->tlb_control, TLB_FLUSH_ASID);
+    svm.flush_by_asid = false;
+    svm_reset_state(cpu, 1);
+    assert_int_equal(vmcb->tlb_control, TLB_FLUSH_ALL);
+}
+
+static void only_what_must_is_intercepted(void **state)
+{
+    (void)state;
+    svm_controls(cpu);
+    /* INTR, NMI, VINTR, HLT, INVLPG, RDTSC, RDPMC, PAUSE, IRET, PUSHF, task switch: never. */
+    assert_int_equal(vmcb->intercept3 & 0x73a3fff3 & ~INTERCEPT3_INVLPGA & ~INTERCEPT3_MSR_PROT, 0);
+    assert_int_equal(vmcb->exceptions, 0);
+    assert_int_equal(vmcb->cr_read | vmcb->cr_write | vmcb->dr_read | vmcb->dr_write, 0);
+    assert_int_equal(vmcb->int_ctl, 0);
+    assert_false(vmcb->intercept3 & INTERCEPT3_INIT);
+    svm.init_exits = true;
+    svm_controls(cpu);
+    assert_true(vmcb->intercept3 & INTERCEPT3_INIT);
+}
+
+static void take_exit(u64 code, u64 info1, u64 info2)
+{
+    vmcb->clean = CLEAN_ALL;
+    vmcb->event_inj = 0;
+    vmcb->exit_code = code;
+    vmcb->exit_info1 = info1;
+    vmcb->exit_info2 = info2;
+    svm_slow_exit(cpu);
+}
+
+static void efer_keeps_svme_and_hides_it(void **state)
+{
+    (void)state;
+    vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA;
+    vmcb->cr0 = CR0_PG | CR0_PE;
+    vmcb->rax = EFER_LME | EFER_NXE | EFER_SCE;
+    cpu->regs[RCX] = IA32_EFER;
+    take_exit(VMEXIT_MSR, 1, 0);
+    assert_int_equal(vmcb->event_inj, 0);
+    assert_int_equal(vmcb->efer, EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE);
+    assert_false(vmcb->clean & CLEAN_CRX);
+    assert_int_equal(rdmsr(IA32_EFER), EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE);
+    take_exit(VMEXIT_MSR, 0, 0);
+    assert_int_equal(vmcb->rax, EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE);
+    assert_int_equal(cpu->regs[RDX], 0);
+}
+
+static void write_efer_expecting_gp(u64 value)
+{
+    u64 before = vmcb->efer;
+
+    vmcb->rax = (u32)value;
+    cpu->regs[RDX] = value >> 32;
+    cpu->regs[RCX] = IA32_EFER;
+    vmcb->rip = 0x100;
+    take_exit(VMEXIT_MSR, 1, 0);
+    assert_int_equal(vmcb->event_inj, 0x80000b0d);
+    assert_int_equal(vmcb->rip, 0x100);
+    assert_int_equal(vmcb->efer, before);
+}
+
+static void efer_faults_as_the_processor_does(void **state)
+{
+    (void)state;
+    vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA;
+    vmcb->cr0 = CR0_PG | CR0_PE;
+    write_efer_expecting_gp(EFER_LME | EFER_SVME);
+    write_efer_expecting_gp(EFER_LME | BIT(1));
+    write_efer_expecting_gp(EFER_LME | BIT(40));
+    write_efer_expecting_gp(0);
+}
+
+static void next_rip_is_the_processors_or_the_plain_length(void **state)
+{
+    (void)state;
+    vmcb->rip = 0x100;
+    vmcb->int_shadow = 1;
+    take_exit(VMEXIT_CPUID, 0, 0);
+    assert_int_equal(vmcb->rip, 0x102);
+    assert_int_equal(vmcb->int_shadow, 0);
+    vmcb->nrip = 0x205;
+    take_exit(VMEXIT_CPUID, 0, 0);
+    assert_int_equal(vmcb->rip, 0x205);
+}
+
+static void a_single_step_over_an_emulated_instruction_traps(void **state)
+{
+    (void)state;
+    vmcb->rflags = 2 | RFLAGS_TF | RFLAGS_RF;
+    take_exit(VMEXIT_CPUID, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0x80000301);
+    assert_true(vmcb->dr6 & DR6_BS);
+    assert_false(vmcb->clean & CLEAN_DRX);
+    assert_int_equal(vmcb->rflags, 2 | RFLAGS_TF);
+}
+
+/* Interrupted deliveries are repeated; instructions that raise software interrupts are executed
+ * again. */
+static void interrupted_events(void **state)
+{
+    (void)state;
+    assert_int_equal(svm_interrupted_event(0x00000302), 0);
+    assert_int_equal(svm_interrupted_event(0x80000031), 0x80000031);
+    assert_int_equal(svm_interrupted_event(0x80000202), 0x80000202);
+    assert_int_equal(svm_interrupted_event(0x00020000480000b0eULL | EVENT_VALID),
+                     0x00020000480000b0eULL | EVENT_VALID);
+    assert_int_equal(svm_interrupted_event(0x80000480), 0);
+    assert_int_equal(svm_interrupted_event(0x80000303), 0);
+    assert_int_equal(svm_interrupted_event(0x80000304), 0);
+    assert_int_equal(svm_interrupted_event(0x80000301), 0x80000301);
+}
+
+static void an_interrupt_met_by_a_page_fault_is_not_lost(void **state)
+{
+    (void)state;
+    touch = TOUCH_MAPPED;
+    vmcb->exit_int_info = 0x80000031;
+    take_exit(VMEXIT_NPF, NPF_WRITE, 0x123456789000);
+    assert_int_equal(vmcb->event_inj, 0x80000031);
+    assert_int_equal(cpu->exits[EXIT_MAP], 1);
+}
+
+static void apic_page_writes_are_decoded(void **state)
+{
+    (void)state;
+    take_exit(VMEXIT_NPF, NPF_PRESENT | NPF_WRITE, 0xfee000b0);
+    assert_int_equal(page_write, 0xfee000b0);
+}
+
+static void what_cannot_be_mapped_stops_the_core(void **state)
+{
+    (void)state;
+    touch = TOUCH_BEYOND;
+    if (setjmp(stopped) == 0) {
+        take_exit(VMEXIT_NPF, NPF_WRITE, BIT(50));
+        fail();
+    }
+}
+
+static void virtualization_instructions_are_undefined(void **state)
+{
+    const u64 codes[] = {VMEXIT_VMRUN, VMEXIT_VMLOAD, VMEXIT_VMSAVE, VMEXIT_STGI,
+                         VMEXIT_CLGI,  VMEXIT_SKINIT, VMEXIT_INVLPGA};
+    (void)state;
+
+    vmcb->rip = 0x100;
+    for (u32 i = 0; i < COUNT(codes); i++) {
+        take_exit(codes[i], 0, 0);
+        assert_int_equal(vmcb->event_inj, 0x80000306);
+        assert_int_equal(vmcb->rip, 0x100);
+    }
+}
+
+static void hypercall_needs_signature_and_ring_0(void **state)
+{
+    (void)state;
+    vmcb->rip = 0x100;
+    vmcb->rax = HYPERCALL_SIGNATURE;
+    cpu->regs[RCX] = 3;
+    cpu->regs[RDX] = 2;
+    cpu->regs[RBX] = 1;
+    take_exit(VMEXIT_VMMCALL, 0, 0);
+    assert_int_equal(vmcb->rax, 30201);
+    assert_int_equal(vmcb->rip, 0x103);
+    vmcb->rax = HYPERCALL_SIGNATURE;
+    vmcb->cpl = 3;
+    take_exit(VMEXIT_VMMCALL, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0x80000306);
+    vmcb->cpl = 0;
+    vmcb->rax = 5;
+    take_exit(VMEXIT_VMMCALL, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0x80000306);
+    assert_int_equal(vmcb->rip, 0x103);
+}
+
+/* APM 15.10.2: size in bits 6:4, type in bit 0, port in 31:16. */
+static void port_reads_change_only_their_width(void **state)
+{
+    (void)state;
+    vmcb->rax = 0x1122334455667788;
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 2 << 4 | 1, 0x300);
+    assert_int_equal(vmcb->rax, 0x1122334455660604);
+    assert_int_equal(vmcb->rip, 0x300);
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 4 << 4 | 1, 0x300);
+    assert_int_equal(vmcb->rax, 0x604);
+    vmcb->rax = 0xaabbccdd;
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4, 0x302);
+    assert_int_equal(fake.last_out, 0xdd);
+    assert_int_equal(fake.last_size, 1);
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4 | 4, 0x302);
+    assert_int_equal(vmcb->event_inj, 0x80000b0d);
+}
+
+static void invd_writes_back(void **state)
+{
+    (void)state;
+    vmcb->rip = 0x100;
+    take_exit(VMEXIT_INVD, 0, 0);
+    assert_int_equal(fake.wbinvds, 1);
+    assert_int_equal(vmcb->rip, 0x102);
+    assert_int_equal(vmcb->event_inj, 0);
+}
+
+static void triple_fault_resets(void **state)
+{
+    (void)state;
+    if (setjmp(stopped) == 0) {
+        take_exit(VMEXIT_SHUTDOWN, 0, 0);
+        fail();
+    }
+    assert_int_equal(cpu->exits[EXIT_SHUTDOWN], 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(captured_state_is_accepted),
+        TEST(captured_segments_are_in_vmcb_form),
+        TEST(state_in_the_vmcb_starts_from_the_live_value),
+        TEST(reset_state_is_that_of_init),
+        TEST(a_new_state_is_all_dirty_and_flushes),
+        TEST(only_what_must_is_intercepted),
+        TEST(efer_keeps_svme_and_hides_it),
+        TEST(efer_faults_as_the_processor_does),
+        TEST(next_rip_is_the_processors_or_the_plain_length),
+        TEST(a_single_step_over_an_emulated_instruction_traps),
+        TEST(interrupted_events),
+        TEST(an_interrupt_met_by_a_page_fault_is_not_lost),
+        TEST(apic_page_writes_are_decoded),
+        TEST(what_cannot_be_mapped_stops_the_core),
+        TEST(virtualization_instructions_are_undefined),
+        TEST(hypercall_needs_signature_and_ring_0),
+        TEST(port_reads_change_only_their_width),
+        TEST(invd_writes_back),
+        TEST(triple_fault_resets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

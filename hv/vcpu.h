@@ -1,0 +1,61 @@
+/* What a virtualization vendor provides. Calls from shared code go through one table chosen at
+ * start; everything on the exit path is called directly by the vendor's own code. */
+#ifndef CEDE_VCPU_H
+#define CEDE_VCPU_H
+
+#include "cpu.h"
+#include "guest_mem.h"
+
+/* How the loader called HV_START: its callee-saved registers and where to return, as a guest.
+ * Layout fixed by hv/entry.S. */
+struct launch {
+    u64 r15, r14, r13, r12, rbp, rbx, rip;
+};
+
+/* Where a guest stands in its code: enough to fetch and decode an instruction. */
+struct code_state {
+    struct guest_paging paging;
+    u64 cs_base, rip;
+    bool long_mode, default32; /* CS.L and EFER.LMA; CS.D */
+    const u8 *bytes;           /* instruction bytes the processor recorded, or NULL */
+    u32 byte_count;
+};
+
+struct vendor {
+    const char *name;
+    /* On the boot processor, once, after the memory maps exist. */
+    enum hv_status (*prepare)(void);
+    /* Turns virtualization on and makes the running state the guest's. On failure all is as before.
+     */
+    enum hv_status (*capture)(struct cpu *cpu, const struct launch *launch, u64 ssp);
+    /* On a core that came through the hypervisor's own trampoline: virtualization on, nothing
+     * captured. */
+    enum hv_status (*enable)(struct cpu *cpu);
+    /* Guest state as after INIT and a SIPI with this vector. On the core itself. */
+    void (*reset)(struct cpu *cpu, u8 vector);
+    /* Runs the guest. On the core itself, on the host's tables, RSP anywhere in its stack. */
+    __attribute__((noreturn)) void (*enter)(struct cpu *cpu);
+
+    /* Whether an INIT makes a running guest exit (AMD: VM_CR.R_INIT) instead of resetting the core.
+     */
+    bool (*init_exits)(void);
+    /* From the machine-check handler: delivers #MC at the next entry. False if that entry carries
+     * an event. */
+    bool (*inject_machine_check)(struct cpu *cpu);
+    /* From the handlers of NMI and #SX: whether it is being let in on purpose, and is taken care
+     * of. */
+    bool (*let_in)(struct cpu *cpu, u64 vector);
+
+    /* For handlers of slow exits: */
+    void (*code_state)(struct cpu *cpu, struct code_state *state);
+    void (*advance)(struct cpu *cpu, u32 bytes);
+    u64 *(*rflags)(struct cpu *cpu);
+    void (*inject_gp)(struct cpu *cpu); /* #GP(0) at the instruction that exited */
+};
+
+extern const struct vendor svm_vendor;
+
+/* The one chosen at start. */
+extern const struct vendor *vendor;
+
+#endif
