@@ -1,0 +1,158 @@
+/* cost.efi: what one round trip costs, in TSC ticks that the guest sees. Under QEMU's -icount the
+ * TSC counts executed instructions times 2^shift exactly; load option `shift=N` says which. One
+ * line per operation:
+ *
+ *     cost: NAME ticks=N instructions=N
+ *
+ * It is the least of 4096 differences between two RDTSC around the operation. Those instructions
+ * between them are counted that a bare machine executes too: one move that saves the first reading,
+ * the loading of the operation's registers, the operation, the second RDTSC. So bare CPUID measures
+ * 5 and bare WRMSR 6. */
+#include "apic.h"
+#include "cede.h"
+#include "clock.h"
+#include "cpu.h"
+#include "fault.h"
+#include "machine.h"
+#include "report.h"
+#include "smp.h"
+
+enum {
+    ROUNDS = 4096,
+    IPI_VECTOR = 0x90,
+};
+
+/* USR, OS, EN and an event: instructions (0xC0) is in the allow-list, 0xFFF (merge) in none. */
+#define SELECTOR_ALLOWED 0x4300c0U
+#define SELECTOR_OTHER   0x430076U
+#define SELECTOR_DENIED  0x43ff29U
+
+static u64 shift;
+
+static void show(const char *name, u32 ticks)
+{
+    say("cost: %s ticks=%u instructions=%u", name, ticks, ticks >> shift);
+}
+
+/* Both readings are of the low half: a round trip is far shorter than 2^32 ticks. */
+#define MEASURE(name, text, ...)                                                          \
+    do {                                                                                  \
+        u32 least_ = ~0U;                                                                 \
+        for (u32 round_ = 0; round_ < ROUNDS; round_++) {                                 \
+            u32 ticks_;                                                                   \
+            __asm__ volatile("rdtsc; mov %%eax, %%r8d\n" text "\nrdtsc; sub %%r8d, %%eax" \
+                             : "=&a"(ticks_)                                              \
+                             : __VA_ARGS__                                                \
+                             : "rbx", "rcx", "rdx", "r8", "memory", "cc");                \
+            least_ = MIN(least_, ticks_);                                                 \
+        }                                                                                 \
+        show(name, least_);                                                               \
+    } while (0)
+
+static void processor(void)
+{
+    MEASURE("empty", "", "D"(0));
+    MEASURE("cpuid-0", "xor %%eax, %%eax; xor %%ecx, %%ecx; cpuid", "D"(0));
+    MEASURE("cpuid-1", "mov $1, %%eax; xor %%ecx, %%ecx; cpuid", "D"(0));
+    MEASURE("cpuid-40000000", "mov $0x40000000, %%eax; xor %%ecx, %%ecx; cpuid", "D"(0));
+    MEASURE("rdtsc", "rdtsc", "D"(0));
+    MEASURE("rdmsr-efer", "mov $0xc0000080, %%ecx; rdmsr", "D"(0));
+    MEASURE("wrmsr-lstar", "mov $0xc0000082, %%ecx; xor %%eax, %%eax; xor %%edx, %%edx; wrmsr",
+            "D"(0));
+}
+
+#define WRMSR                    "mov %[msr], %%ecx; mov %[low], %%eax; mov %[high], %%edx; wrmsr"
+#define MSR(number, low_, high_) [msr] "i"(number), [low] "D"(low_), [high] "S"(high_)
+
+static void selectors(void)
+{
+    MEASURE("selector-allowed", WRMSR, MSR(MSR_PERF_CTL0, SELECTOR_ALLOWED, 0));
+    MEASURE("selector-allowed-alias", WRMSR, MSR(MSR_PERFEVTSEL0, SELECTOR_OTHER, 0));
+    MEASURE("selector-denied", WRMSR, MSR(MSR_PERF_CTL0, SELECTOR_DENIED, 0));
+    MEASURE("selector-denied-merge", WRMSR, MSR(MSR_PERF_CTL0, 0x4300ffU, 0xfU));
+    MEASURE("selector-zero", WRMSR, MSR(MSR_PERF_CTL0, 0, 0));
+    MEASURE("selector-read", "mov $0xc0010200, %%ecx; rdmsr", "D"(0));
+    MEASURE("counter-write", WRMSR, MSR(MSR_PERF_CTL0 + 1, 0, 0));
+    MEASURE("counter-read", "mov $0xc0010201, %%ecx; rdmsr", "D"(0));
+    wrmsr(MSR_PERF_CTL0, 0);
+}
+
+static void xapic(u32 target)
+{
+    u64 page = APIC_PAGE;
+    xapic_write(APIC_ICR_HIGH, target << 24);
+    MEASURE("xapic-icr-self", "movl $0x44090, 0x300(%%rdi)", "D"(page));
+    MEASURE("xapic-icr-other", "movl $0x4090, 0x300(%%rdi)", "D"(page));
+    MEASURE("xapic-eoi", "movl $0, 0xb0(%%rdi)", "D"(page));
+    MEASURE("xapic-tpr", "movl $0, 0x80(%%rdi)", "D"(page));
+    MEASURE("xapic-timer", "movl $0, 0x380(%%rdi)", "D"(page));
+    MEASURE("xapic-read", "movl 0x20(%%rdi), %%eax", "D"(page));
+}
+
+static void x2apic(u32 target)
+{
+    MEASURE("x2apic-icr-self", WRMSR, MSR(MSR_X2APIC_ICR, 0x44000 | IPI_VECTOR, 0));
+    MEASURE("x2apic-icr-other", WRMSR, MSR(MSR_X2APIC_ICR, 0x4000 | IPI_VECTOR, target));
+    MEASURE("x2apic-eoi", WRMSR, MSR(MSR_X2APIC_EOI, 0, 0));
+    MEASURE("x2apic-tpr", WRMSR, MSR(0x808, 0, 0));
+}
+
+static void hypercalls(void)
+{
+    if (under_cede()) {
+        MEASURE("hypercall-version",
+                "mov %[sig], %%eax; xor %%ecx, %%ecx; vmmcall", [sig] "i"(HYPERCALL_SIGNATURE));
+    }
+}
+
+/* The other core waits with interrupts off: what arrives stays requested, and it executes nothing.
+ */
+static void sleep_off(u64 unused)
+{
+    (void)unused;
+    for (;;) {
+        __asm__ volatile("cli; hlt");
+    }
+}
+
+static u32 other_core(void)
+{
+    static const struct start plain;
+    if (core_count < 2 || !core_start(cores[1], &plain)) {
+        return cores[0]->apic_id;
+    }
+    core_begin(cores[1], sleep_off, 0);
+    delay_us(1000);
+    return cores[1]->apic_id;
+}
+
+static void cost(u64 unused)
+{
+    (void)unused;
+    shift = option_number("shift", 0);
+    machine_leave_firmware();
+    u32 target = other_core();
+    say("info: %u cores, Cede %s, shift %lu", core_count, under_cede() ? "is here" : "is not here",
+        shift);
+    processor();
+    selectors();
+    hypercalls();
+    if (!apic_is_x2()) {
+        xapic(target);
+    }
+    if (cpuid(1, 0).ecx & BIT(21)) {
+        wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_EXTD);
+        x2apic(target);
+    }
+    irq_window();
+    test_begin("cost");
+    expect(cores[0]->count[IPI_VECTOR], "the interrupts sent to itself never arrived");
+    test_end();
+    finish();
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware);
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware)
+{
+    return machine_run(image, firmware, cost);
+}

@@ -1,0 +1,65 @@
+/* faulty.efi: the hypervisor's own faults, on an image that makes them on request
+ * (build/faulty/cede.efi). Each application processor asks for one that must stop it; the boot
+ * processor sees that it is stopped, and that the rest of the machine goes on. What the console
+ * says is checked by tools/tests.list. */
+#include "cede.h"
+#include "clock.h"
+#include "faulty/faulty.h"
+#include "machine.h"
+#include "report.h"
+#include "smp.h"
+
+static void ask(u64 item)
+{
+    hypercall(FAULTY_CALL, 0, (u32)item);
+}
+
+static bool stopped(u32 core)
+{
+    for (u32 tries = 0; tries < 2000; tries++) {
+        if (hypercall(HYPERCALL_CORE, core, 0) >> 32 == CORE_STOPPED)
+            return true;
+        delay_us(1000);
+    }
+    return false;
+}
+
+static void expect_stop(u32 core, u32 item, const char *name)
+{
+    test_begin(name);
+    core_begin(cores[core], ask, item);
+    expect(stopped(core), "core %u goes on after fault %u", core, item);
+    test_end();
+}
+
+static void faulty(u64 unused)
+{
+    static const char *const names[FAULTY_COUNT] = {
+        [FAULTY_UD2] = "host-ud2",
+        [FAULTY_WRITE_TEXT] = "host-text-is-read-only",
+        [FAULTY_WRITE_RODATA] = "host-rodata-is-read-only",
+        [FAULTY_GUARD_PAGE] = "host-guard-page",
+        [FAULTY_RUN_DATA] = "host-data-is-not-executable",
+    };
+
+    (void)unused;
+    machine_leave_firmware();
+    test_begin("host-fixups");
+    expect(hypercall(FAULTY_CALL, 0, FAULTY_FIXUPS) == 1, "an expected fault was not fixed up");
+    test_end();
+    test_begin("start-cores");
+    start_all();
+    test_end();
+    for (u32 item = FAULTY_UD2; item < FAULTY_COUNT && item < core_count; item++)
+        expect_stop(item, item, names[item]);
+    test_begin("the-rest-goes-on");
+    expect(hypercall(HYPERCALL_VERSION, 0, 0) == CEDE_VERSION, "no hypercall after the reports");
+    test_end();
+    finish();
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware);
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware)
+{
+    return machine_run(image, firmware, faulty);
+}

@@ -1,0 +1,32 @@
+# Guest tests: every guest-tests/NAME.c, with the sources in guest-tests/NAME/ if there are any and the
+# library, becomes build/guest-tests/NAME.efi.
+GT_NAMES  := $(sort $(patsubst guest-tests/%.c,%,$(wildcard guest-tests/*.c)))
+GT_EFI    := $(GT_NAMES:%=$(BUILD)/guest-tests/%.efi)
+GT_LIB    := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard guest-tests/lib/*.c guest-tests/lib/*.S)))
+GT_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wno-strict-prototypes -Wno-undef -Ihv/include -Iguest-tests/lib \
+             -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI \
+             -maccumulate-outgoing-args -fpic -fshort-wchar -ffreestanding -mno-red-zone \
+             -mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing -fcf-protection=none \
+             -fno-asynchronous-unwind-tables -fvisibility=hidden
+
+$(BUILD)/guest-tests/%.o: guest-tests/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GT_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/guest-tests/%.o: guest-tests/%.S
+	@mkdir -p $(@D)
+	$(Q)$(CC) -Iguest-tests/lib -Wa,-Iguest-tests/lib -MMD -MP -c $< -o $@
+
+# $(1): the test's name
+define GT_LINK
+$(BUILD)/guest-tests/$(1).efi: $(BUILD)/guest-tests/$(1).o $(GT_LIB) \
+    $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard guest-tests/$(1)/*.c guest-tests/$(1)/*.S)))
+	$$(Q)ld -nostdlib -znocombreloc -T /usr/lib/elf_x86_64_efi.lds -shared -Bsymbolic -z noexecstack \
+	   /usr/lib/crt0-efi-x86_64.o $$^ -o $$(@:.efi=.so) -L/usr/lib -lgnuefi
+	@objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' \
+	   -j .reloc -j .rodata --target=efi-app-x86_64 $$(@:.efi=.so) $$@
+endef
+$(foreach name,$(GT_NAMES),$(eval $(call GT_LINK,$(name))))
+
+.PHONY: guest-tests
+guest-tests: $(GT_EFI)
