@@ -1,0 +1,9 @@
+"""The test beds: emulated machines that boot an EFI program and say how it ended.
+
+cli      options, and the order of things
+volume   the FAT boot volume
+qemu     bed Q: which QEMU, and its command line
+bochs    bed P: Bochs with the PMU model, all of a run
+machine  one run: the serial wire, the control socket, the clock
+verdict  what a run's end means, as an exit status
+"""

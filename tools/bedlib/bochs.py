@@ -1,0 +1,261 @@
+"""Bed P: Bochs with a PMU that counts. Its command line, one run of it, and how that ended.
+
+The machine says how it ended on a pipe (tools/pmu-bochs/model/bed.cc); what is not said there is in Bochs' log."""
+import os
+import pty
+import re
+import selectors
+import subprocess
+import time
+import tty
+
+from . import machine
+from .qemu import OVMF
+from .verdict import NO_EMULATOR, BedError, End, verdict
+
+TOOLS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+BUILDER = os.path.join(TOOLS, "pmu-bochs", "build")
+MODELS = {"intel": "corei7_icelake_u", "amd": "ryzen"}
+AMD_MODELS = ("ryzen", "trinity_apu", "zambezi", "phenomx3_8650_toliman")
+IPS = 50000000
+SIZE_OF_FLASH = 4 << 20
+UNSUPPORTED = ("icount", "qemu", "qemu_arg", "secure_boot", "com2", "vga")
+
+CONFIGURATION = """\
+display_library: nogui
+romimage: file={flash}, address={address:#x}, options=none
+vgaromimage: file={empty}
+cpu: model={model}, count={cpus}:1:1, ips={ips}, quantum=16, reset_on_triple_fault=0, ignore_bad_msrs={ignore}, \
+exclude_features="rdrand,rdseed,mwait,mwaitx"{add}
+memory: guest={memory}, host={memory}
+pci: enabled=1, chipset=i440fx
+clock: sync=none, time0=1700000000
+com1: enabled=1, mode={serial}
+plugin_ctrl: unmapped=1, speaker=0
+log: {log}
+panic: action=fatal
+error: action=report
+info: action=report
+debug: action=ignore
+"""
+
+
+def add_arguments(parser):
+    group = parser.add_argument_group("bed P only")
+    group.add_argument("--vendor", choices=sorted(MODELS), default="intel")
+    group.add_argument("--model", metavar="NAME", help="Bochs' name of a CPU, else the vendor's default")
+    group.add_argument("--skid", type=int, default=0, metavar="N",
+                       help="instructions between an overflow and its interrupt")
+    group.add_argument("--ips", type=int, default=IPS, metavar="N", help="instructions per emulated second")
+    group.add_argument("--pmu", default="", metavar="'NAME=VALUE ...'", help="the model's options: docs/pmu-model.md")
+    group.add_argument("--stock", action="store_true", help="Bochs without the model, to compare speed")
+
+
+def check(options):
+    for name in UNSUPPORTED:
+        if getattr(options, name) not in (None, False, "", []):
+            raise BedError(f"bed P has no --{name.replace('_', '-')}")
+    if options.cpu != "max":
+        raise BedError("bed P takes --model, not --cpu")
+
+
+def emulator(options):
+    """The path of the binary, built if need be. CEDE_BOCHS, or CEDE_BOCHS_STOCK, names another one."""
+    named = os.environ.get("CEDE_BOCHS_STOCK" if options.stock else "CEDE_BOCHS")
+    if named:
+        return named
+    try:
+        built = subprocess.run([BUILDER] + (["--stock"] if options.stock else []), stdout=subprocess.PIPE, text=True,
+                               check=False)
+    except OSError as error:
+        raise BedError(f"{BUILDER}: {error.strerror}", NO_EMULATOR) from None
+    if built.returncode:
+        raise BedError("the emulator of bed P cannot be built: see above", NO_EMULATOR)
+    return built.stdout.split()[-1]
+
+
+def flash(options, folder):
+    """OVMF's two files as the one ROM that Bochs wants; variables live in RAM."""
+    names = [OVMF.format("VARS", ""), OVMF.format("CODE", "")]
+    if options.firmware:
+        names = list(reversed(options.firmware.split(",")))
+    path = os.path.join(folder, "flash.rom")
+    with open(path, "wb") as rom:
+        for name in names:
+            try:
+                with open(name, "rb") as file:
+                    rom.write(file.read())
+            except OSError:
+                raise BedError(f"{name}: no such firmware; tools/setup test installs OVMF") from None
+    if os.path.getsize(path) > SIZE_OF_FLASH:
+        raise BedError("the firmware is larger than 4 MiB")
+    return path
+
+
+def disks(options, image):
+    places = ["ata0-master", "ata0-slave", "ata1-master", "ata1-slave"]
+    if len(options.disk) >= len(places):
+        raise BedError(f"bed P takes {len(places) - 1} --disk at most")
+    for place, path in zip(places, [image] + options.disk):
+        if not os.path.isfile(path):
+            raise BedError(f"{path}: no such disk image")
+        if os.path.getsize(path) % 512:
+            raise BedError(f"{path}: not a raw image of whole sectors")
+        mode = "flat" if path == image and not options.image else "volatile"
+        yield f"{place}: type=disk, path={os.path.realpath(path)}, mode={mode}\n"
+    yield "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n"
+
+
+def configuration(options, folder, image, serial):
+    rom = flash(options, folder)
+    empty = os.path.join(folder, "no-vga.rom")
+    with open(empty, "wb"):
+        pass
+    text = CONFIGURATION.format(
+        flash=rom, address=(1 << 32) - os.path.getsize(rom), empty=empty, cpus=options.cpus,
+        model=options.model or MODELS[options.vendor], memory=options.memory, ips=options.ips, serial=serial,
+        ignore=int(options.stock), add=', add_features="x2apic"' if options.x2apic and is_amd(options) else "",
+        log=os.path.join(folder, "bochs.log"))
+    path = os.path.join(folder, "bochsrc")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "".join(disks(options, image)))
+    return path
+
+
+def is_amd(options):
+    return options.model in AMD_MODELS if options.model else options.vendor == "amd"
+
+
+class Bochs:
+    """One run. The serial port is a pipe, or with --interactive a pseudo-terminal: Bochs' terminal mode drops
+    output when nobody reads for a while."""
+
+    def __init__(self, options, folder):
+        self.options = options
+        self.folder = folder
+        if options.interactive:
+            self.master, self.slave = pty.openpty()
+            tty.setraw(self.slave)
+            self.serial = f"term, dev={os.ttyname(self.slave)}"
+        else:
+            self.master, self.slave = os.pipe()
+            self.serial = f"file, dev=/proc/self/fd/{self.slave}"
+        self.report, self.reporter = os.pipe()
+        self.said = b""
+        self.wire = machine.Wire(options.log, options.panic_ok)
+        self.keyboard = None
+        self.process = None
+        self.selector = selectors.DefaultSelector()
+
+    def start(self, program, image):
+        command = [program, "-q", "-f", configuration(self.options, self.folder, image, self.serial)]
+        chosen = f"skid={self.options.skid} reboots={self.options.reboots} {self.options.pmu} report={self.reporter}"
+        environment = {**os.environ, "CEDE_PMU": chosen, "BXSHARE": self.folder}
+        with open(os.path.join(self.folder, "output"), "wb") as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                pass_fds=[self.reporter, self.slave], env=environment, preexec_fn=machine.die_with_parent)
+        os.close(self.reporter)
+        self.selector.register(self.master, selectors.EVENT_READ, self.on_serial)
+        self.selector.register(self.report, selectors.EVENT_READ, self.on_report)
+        if self.options.interactive:
+            self.keyboard = machine.Keyboard(os.fdopen(os.dup(self.master), "wb", buffering=0))
+            self.selector.register(0, selectors.EVENT_READ, self.on_keyboard)
+
+    def on_serial(self):
+        self.wire.received(os.read(self.master, 65536))
+        return True
+
+    def on_report(self):
+        data = os.read(self.report, 4096)
+        self.said += data
+        return bool(data)
+
+    def on_keyboard(self):
+        return self.keyboard.read()
+
+    def watch(self):
+        """Until the emulator has ended and its output is read. -> why it was stopped, '' = it ended by itself"""
+        limit = self.options.timeout
+        deadline = time.monotonic() + limit if limit else None
+        while True:
+            events = self.selector.select(0.2)
+            for key, _ in events:
+                if not key.data():
+                    self.selector.unregister(key.fileobj)
+            if not events and self.process.poll() is not None:
+                return ""
+            now = time.monotonic()
+            if self.wire.panicked_at and now > self.wire.panicked_at + machine.PANIC_GRACE:
+                return "panic"
+            if deadline and now > deadline:
+                return "timeout"
+
+    def log(self, name="bochs.log"):
+        try:
+            with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def end(self, stopped):
+        if stopped:
+            self.process.kill()
+        returncode = self.process.wait()
+        log = self.log()
+        said = self.said.decode().splitlines()
+        end = End(returncode=returncode, started="start 0" in said or self.options.stock,
+                  panicked=self.wire.panicked_at is not None, triple_fault=bool(re.search(r"3rd \(", log)),
+                  timed_out=stopped == "timeout")
+        last = said[-1].split() if said else ["nothing"]
+        if last[0] == "exit":
+            end.returncode = int(last[1]) << 1 | 1
+        elif last[0] == "reset":
+            end.returncode, end.cause = 0, "guest-reset"
+            end.resets_used_up = self.options.reboots > 0
+        elif "soft power off" in log:
+            end.returncode, end.cause, end.started = 0, "guest-shutdown", True
+        elif not stopped:
+            end.returncode = min(returncode, -1)  # a status of Bochs' own must not read as QEMU's exit port
+            self.complain(log)
+        return end
+
+    def complain(self, log):
+        panics = re.findall(r"^\S*p\[.*$|.*>>PANIC<<.*$", log, re.MULTILINE)
+        lines = panics[-3:] or self.log("output").splitlines()[-5:]
+        os.write(2, ("\n".join(lines) + "\n").encode())
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.keyboard:
+            self.keyboard.close()
+        self.wire.close()
+        self.selector.close()
+        for fd in (self.master, self.slave, self.report):
+            os.close(fd)
+
+
+def keep(options, folder):
+    """CEDE_BED_KEEP=FOLDER: Bochs' log stays there."""
+    target = os.environ.get("CEDE_BED_KEEP")
+    if target:
+        os.makedirs(target, exist_ok=True)
+        for name in ("bochs.log", "bochsrc", "output"):
+            if os.path.exists(os.path.join(folder, name)):
+                os.replace(os.path.join(folder, name), os.path.join(target, name))
+
+
+def run(options, folder, make_image):
+    """-> (exit status, why)"""
+    check(options)
+    program = emulator(options)
+    image = make_image()
+    bochs = Bochs(options, folder)
+    try:
+        bochs.start(program, image)
+        return verdict(bochs.end(bochs.watch()))
+    finally:
+        bochs.stop()
+        keep(options, folder)

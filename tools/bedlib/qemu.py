@@ -1,0 +1,121 @@
+"""Bed Q: which QEMU, and its command line."""
+import functools
+import os
+import re
+import shutil
+import subprocess
+
+from .verdict import NO_EMULATOR, BedError
+
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "cede")
+PRIVATE = os.path.join(CACHE, "qemu-10", "usr", "bin", "qemu-system-x86_64")
+PROGRAM = "qemu-system-x86_64"
+OVMF = "/usr/share/OVMF/OVMF_{}_4M{}.fd"
+X2APIC_SINCE = 10  # the first QEMU whose TCG has an x2APIC
+
+
+def default_path():
+    """The QEMU that tools/setup keeps in the cache, else the system's."""
+    return PRIVATE if os.access(PRIVATE, os.X_OK) else PROGRAM
+
+
+def find(path):
+    found = shutil.which(path)
+    if not found:
+        raise BedError(f"{path}: no such emulator; tools/setup test installs one", NO_EMULATOR)
+    return os.path.realpath(found)
+
+
+@functools.lru_cache
+def major_version(path):
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"version (\d+)", said)
+    if not match:
+        raise BedError(f"{path} --version does not say which version it is: {said.strip()!r}")
+    return int(match.group(1))
+
+
+def data_folders(path):
+    """-L for a QEMU that runs from an unpacked package: its own data first, then the system's firmware."""
+    own = os.path.normpath(os.path.join(os.path.dirname(path), "../share/qemu"))
+    if own == "/usr/share/qemu" or not os.path.isdir(own):
+        return []
+    return ["-L", own, "-L", "/usr/share/seabios", "-L", "/usr/lib/ipxe/qemu"]
+
+
+def firmware(options):
+    if options.firmware:
+        code, separator, variables = options.firmware.partition(",")
+        if not separator:
+            raise BedError("--firmware wants CODE,VARS")
+    elif options.secure_boot:
+        code, variables = OVMF.format("CODE", ".secboot"), OVMF.format("VARS", ".snakeoil")
+    else:
+        code, variables = OVMF.format("CODE", ""), OVMF.format("VARS", "")
+    for path in (code, variables):
+        if not os.path.isfile(path):
+            raise BedError(f"{path}: no such firmware; tools/setup test installs OVMF")
+    return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
+            "-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={variables}"]
+
+
+def machine(options, path):
+    kind = "q35"
+    extra = []
+    if options.secure_boot:
+        kind += ",smm=on"
+        extra += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    if options.x2apic:
+        if major_version(path) < X2APIC_SINCE:
+            raise BedError(f"--x2apic needs QEMU {X2APIC_SINCE} or newer: {path} has no x2APIC in TCG; "
+                           "tools/setup test fetches one where it can be had")
+        kind += ",kernel-irqchip=split"
+        extra += ["-device", "intel-iommu,intremap=on,eim=on"]
+    return ["-machine", kind, *extra]
+
+
+def accelerator(options):
+    if options.icount is None:
+        return ["-accel", "tcg,thread=multi"]
+    return ["-accel", "tcg,thread=single", "-icount", f"shift={options.icount},sleep=off"]
+
+
+def disk(path, number, snapshot):
+    with open(path, "rb") as file:
+        kind = "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+    return ["-drive", f"if=none,id=disk{number},format={kind},file={path}{snapshot}",
+            "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}"]
+
+
+def disks(options, image):
+    for path in options.disk:
+        if not os.path.isfile(path):
+            raise BedError(f"{path}: no such disk image")
+    command = disk(image, 0, ",snapshot=on")
+    for number, path in enumerate(options.disk, start=1):
+        command += disk(path, number, ",snapshot=on")
+    return command
+
+
+def serial(options):
+    command = ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
+    if options.com2:
+        command += ["-chardev", f"socket,id=com2,path={options.com2},server=on,wait=off",
+                    "-serial", "chardev:com2"]
+    return command
+
+
+def command_line(options, path, image, control_fd, reset_log):
+    """The machine waits (-S) until the control socket says go. `reset_log` gets a line per triple fault."""
+    command = [path, *data_folders(path), "-nodefaults", "-display", "none", "-S",
+               *machine(options, path), *accelerator(options),
+               "-cpu", options.cpu, "-smp", str(options.cpus), "-m", str(options.memory),
+               *firmware(options), *disks(options, image), *serial(options),
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+               "-chardev", f"socket,id=control,fd={control_fd}", "-mon", "chardev=control,mode=control",
+               "-d", "cpu_reset", "-D", reset_log]
+    if options.vga:
+        command += ["-vga", "std"]
+    if not options.reboots:
+        command += ["-no-reboot"]
+    return command + options.qemu_arg

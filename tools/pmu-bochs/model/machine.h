@@ -1,0 +1,66 @@
+/*
+ * The model inside Bochs: one counting core per processor, and what the other files of this folder
+ * that know Bochs share. Include it first: it pulls in Bochs' own headers in their order.
+ */
+#ifndef CEDE_PMU_MACHINE_H
+#define CEDE_PMU_MACHINE_H
+
+#define NEED_CPU_REG_SHORTCUTS 1
+#include "bochs.h"
+#include "cpu/cpu.h"
+#include "cpu/cpuid.h"
+#include "cpu/apic.h"
+#include "cpu/svm.h"
+#include "cpu/vmx.h"
+#include "cpu/vmx_ctrls.h"
+#include "iodev/iodev.h"
+#undef LOG_THIS
+
+#include "amd.h"
+#include "intel.h"
+#include "options.h"
+
+namespace pmu
+{
+
+struct Processor : Machine {
+    BX_CPU_C *cpu = nullptr;
+    unsigned number = 0;
+    Core *core = nullptr;
+    Intel *intel = nullptr; /* the same core; null on AMD */
+    bool leaving = false;   /* between Bochs' VM-exit hook and the host's state being in place */
+
+    uint64_t clock() override;
+    void deliver_pmi() override;
+    bool svm_enabled() override;
+};
+
+extern Processor processors[];
+extern Options options;
+
+/* cpuid_proxy.cc: puts itself between Bochs and its CPU model. */
+void install_cpuid_proxy(Processor *processor);
+
+/* platform_msrs.cc: MSRs that are not the PMU's and that software expects; values are per
+ * processor. */
+void reset_platform_msrs(unsigned processor, bool intel);
+Access read_platform_msr(unsigned processor, uint32_t msr, uint64_t *value);
+Access write_platform_msr(unsigned processor, uint32_t msr, uint64_t value);
+
+/* vmx.cc */
+void vmx_exit_begins(Processor *processor, uint32_t reason);
+void vmx_context_switch(Processor *processor);
+
+/* bed.cc: ports that a test bed has. */
+void install_bed(void);
+void bed_reset(void);
+
+/* fw_cfg.cc */
+void install_fw_cfg(void);
+
+/* An instruction handler of our own ends as Bochs' do. */
+void commit(BX_CPU_C *cpu, bxInstruction_c *i);
+
+} // namespace pmu
+
+#endif

@@ -1,0 +1,60 @@
+#include "options.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace pmu
+{
+
+static const struct {
+    const char *name;
+    unsigned Options::*field;
+    unsigned least, most;
+} names[] = {
+    {"version", &Options::version, 1, 6},
+    {"gp", &Options::gp, 1, 8},
+    {"fixed", &Options::fixed, 0, 4},
+    {"width", &Options::width, 32, 60},
+    {"full_width", &Options::full_width, 0, 1},
+    {"metrics", &Options::metrics, 0, 1},
+    {"v2", &Options::v2, 0, 1},
+    {"vmrun", &Options::vmrun, 0, 1},
+    {"skid", &Options::skid, 0, 1000000},
+    {"reboots", &Options::reboots, 0, 1000000},
+    {"report", &Options::report, 0, 1023},
+};
+
+/* -> the end of one name=value, or null */
+static const char *parse_one(const char *text, Options *options)
+{
+    for (const auto &known : names) {
+        size_t length = strlen(known.name);
+        if (strncmp(text, known.name, length) != 0 || text[length] != '=')
+            continue;
+        char *end;
+        unsigned long value = strtoul(text + length + 1, &end, 0);
+        bool complete = end != text + length + 1 && (*end == ' ' || *end == 0);
+        if (!complete || value < known.least || value > known.most)
+            return nullptr;
+        options->*known.field = (unsigned)value;
+        return end;
+    }
+    return nullptr;
+}
+
+const char *parse_options(const char *text, Options *options)
+{
+    while (*text) {
+        const char *end = parse_one(text, options);
+        if (!end)
+            return text;
+        text = end + strspn(end, " ");
+    }
+    if (options->version < 2)
+        options->fixed = 0;
+    if (options->fixed < 4)
+        options->metrics = 0;
+    return nullptr;
+}
+
+} // namespace pmu

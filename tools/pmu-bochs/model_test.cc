@@ -1,0 +1,409 @@
+/* The model's logic on this machine, without an emulator: instructions are tallied as instrument.h
+ * does. */
+#include <csetjmp>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+extern "C" {
+#include <cmocka.h>
+}
+
+#include "model/acpi.h"
+#include "model/amd.h"
+#include "model/intel.h"
+
+using namespace pmu;
+
+static Tally tally;
+
+struct FakeMachine : Machine {
+    uint64_t now = 0;
+    unsigned pmis = 0;
+    bool svm = false;
+    uint64_t clock() override
+    {
+        return now;
+    }
+    void deliver_pmi() override
+    {
+        pmis++;
+    }
+    bool svm_enabled() override
+    {
+        return svm;
+    }
+};
+
+static void retire(Core &core, unsigned flags = 0)
+{
+    if (!tally.hot)
+        return;
+    tally.count[BRANCHES][tally.mode] += flags & OP_BRANCH;
+    if (flags & tally.branch_flags)
+        core.branch_retired(flags);
+    if (--tally.budget <= 0)
+        core.settle();
+}
+
+static void retire_many(Core &core, unsigned n)
+{
+    while (n--)
+        retire(core);
+}
+
+static void branch(Core &core, uint64_t from, bool taken)
+{
+    if (tally.branch_flags & OP_BRANCH)
+        core.conditional(from, taken);
+    retire(core, OP_BRANCH | OP_CONDITIONAL);
+}
+
+/* WRMSR: it retires unless it faults. */
+static Access wrmsr(Core &core, uint32_t msr, uint64_t value)
+{
+    Access access = core.wrmsr(msr, value);
+    if (access == DONE)
+        retire(core);
+    return access;
+}
+
+static uint64_t rdmsr(Core &core, uint32_t msr)
+{
+    uint64_t value = 0xdead;
+    assert_int_equal(core.rdmsr(msr, &value), DONE);
+    return value;
+}
+
+static Options with(const char *text)
+{
+    Options options;
+    assert_null(parse_options(text, &options));
+    memset(&tally, 0, sizeof tally);
+    return options;
+}
+
+enum : uint64_t { INSTR_OS_USR = 0x4300c0, INSTR_INT = 0x5300c0, BRANCHES_OS_USR = 0x4300c4 };
+
+static void enabling_is_not_counted_disabling_is(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, INSTR_OS_USR);
+    retire_many(core, 10);
+    wrmsr(core, IA32_PERFEVTSEL0, 0);
+    retire_many(core, 5);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 11);
+    wrmsr(core, IA32_FIXED_CTR_CTRL, 3);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, 1ULL << 32);
+    retire_many(core, 7);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, 0);
+    assert_int_equal(rdmsr(core, IA32_FIXED_CTR0), 8);
+}
+
+static void a_running_counter_takes_a_write_at_once(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, INSTR_OS_USR);
+    retire_many(core, 100);
+    wrmsr(core, IA32_PMC0, 1000);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 1000);
+    retire_many(core, 3);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 1003);
+}
+
+static void overflow_is_at_the_wrap(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PMC0, (uint32_t)-49);
+    wrmsr(core, IA32_PERFEVTSEL0, INSTR_INT);
+    retire_many(core, 48);
+    assert_int_equal(rdmsr(core, IA32_PERF_GLOBAL_STATUS), 0);
+    retire(core);
+    assert_int_equal(rdmsr(core, IA32_PERF_GLOBAL_STATUS), 1);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 0);
+    assert_int_equal(machine.pmis, 1);
+    retire(core);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 1);
+    assert_int_equal(wrmsr(core, IA32_PERF_GLOBAL_STATUS, 0), FAULT);
+    wrmsr(core, IA32_PERF_GLOBAL_STATUS_RESET, 1);
+    assert_int_equal(rdmsr(core, IA32_PERF_GLOBAL_STATUS), 0);
+}
+
+static void skid_delays_the_interrupt_not_the_status(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with("skid=20"));
+    wrmsr(core, IA32_PMC0, (uint32_t)-10);
+    wrmsr(core, IA32_PERFEVTSEL0, INSTR_INT);
+    retire_many(core, 10);
+    assert_int_equal(rdmsr(core, IA32_PERF_GLOBAL_STATUS), 1);
+    wrmsr(core, IA32_PERFEVTSEL0, 0);
+    retire_many(core, 18);
+    assert_int_equal(machine.pmis, 0);
+    retire(core);
+    assert_int_equal(machine.pmis, 1);
+}
+
+static void a_rejected_write_changes_nothing(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, INSTR_OS_USR);
+    retire_many(core, 3);
+    assert_int_equal(wrmsr(core, IA32_PERFEVTSEL0, 1ULL << 32), FAULT);
+    assert_int_equal(wrmsr(core, IA32_A_PMC0, 1ULL << 48), FAULT);
+    assert_int_equal(wrmsr(core, IA32_PERF_GLOBAL_CTRL, 1ULL << 40), FAULT);
+    assert_int_equal(wrmsr(core, IA32_FIXED_CTR_CTRL, 4), FAULT);
+    assert_int_equal(wrmsr(core, IA32_DEBUGCTL, 1 << 7), FAULT);
+    assert_int_equal(wrmsr(core, IA32_PERF_CAPABILITIES, 0), FAULT);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 3);
+}
+
+static void legacy_writes_are_sign_extended(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PMC0, 0xffff12340000000fULL);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 0xf);
+    wrmsr(core, IA32_PMC0, 0x80000000);
+    assert_int_equal(rdmsr(core, IA32_A_PMC0), 0xffff80000000ULL);
+}
+
+static uint64_t count_with(uint64_t select)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, select);
+    for (unsigned k = 0; k < 10; k++) { /* B B . . B B . . ... : 10 branches of 20, in 5 pairs */
+        branch(core, 0x1000, true);
+        branch(core, 0x1008, true);
+        retire_many(core, 2);
+    }
+    uint64_t value = rdmsr(core, IA32_PMC0);
+    return value;
+}
+
+static void thresholds_and_edges(void **)
+{
+    const uint64_t CMASK1 = 1 << 24, CMASK2 = 2 << 24;
+    assert_int_equal(count_with(BRANCHES_OS_USR), 20);
+    assert_int_equal(count_with(BRANCHES_OS_USR | CMASK1), 20);
+    assert_int_equal(count_with(BRANCHES_OS_USR | CMASK2), 0);
+    assert_int_equal(count_with(BRANCHES_OS_USR | CMASK1 | SELECT_INV), 20);
+    assert_int_equal(count_with(BRANCHES_OS_USR | CMASK2 | SELECT_INV), 40);
+    assert_int_equal(count_with(BRANCHES_OS_USR | CMASK1 | SELECT_EDGE), 10);
+    assert_int_equal(count_with(INSTR_OS_USR | 16 << 24 | SELECT_INV), 40);
+    assert_int_equal(count_with(0x4301a4), 160); /* slots */
+    assert_int_equal(count_with(0x4300ff), 0);   /* no such event */
+}
+
+static void branches_mispredict_where_they_must(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, 0x4300c5);
+    for (unsigned k = 0; k < 1000; k++)
+        branch(core, 0x1000, k < 999);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 1);
+}
+
+static void freezing(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_FREEZE_PERFMON_ON_PMI);
+    wrmsr(core, IA32_PMC0, (uint32_t)-5);
+    wrmsr(core, IA32_PERFEVTSEL0, INSTR_INT);
+    retire_many(core, 50);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 0);
+    assert_int_equal(rdmsr(core, IA32_PERF_GLOBAL_STATUS), STATUS_CTR_FRZ | 1);
+    assert_int_equal(rdmsr(core, IA32_PERF_GLOBAL_CTRL), 0xff);
+    wrmsr(core, IA32_PERF_GLOBAL_STATUS_RESET, STATUS_CTR_FRZ | 1);
+    retire_many(core, 4);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 4);
+
+    Intel old(tally, machine, with("version=3"));
+    wrmsr(old, IA32_DEBUGCTL, DEBUGCTL_FREEZE_PERFMON_ON_PMI);
+    wrmsr(old, IA32_PMC0, (uint32_t)-5);
+    wrmsr(old, IA32_PERFEVTSEL0, INSTR_INT);
+    retire_many(old, 50);
+    assert_int_equal(rdmsr(old, IA32_PMC0), 0);
+    assert_int_equal(rdmsr(old, IA32_PERF_GLOBAL_CTRL), 0);
+    assert_int_equal(rdmsr(old, IA32_PERF_GLOBAL_STATUS), 1);
+}
+
+static void metrics_sum_to_all_slots(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_FIXED_CTR_CTRL, 0x3000);
+    wrmsr(core, IA32_FIXED_CTR0 + 3, 0);
+    wrmsr(core, IA32_PERF_METRICS, 0);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, GLOBAL_METRICS | 1ULL << 35);
+    for (unsigned k = 0; k < 100; k++) {
+        branch(core, 0x1000, k % 7 == 0);
+        retire(core);
+    }
+    uint64_t metrics;
+    assert_true(core.rdpmc(0x20000000, &metrics));
+    assert_int_equal(
+        (metrics & 0xff) + (metrics >> 8 & 0xff) + (metrics >> 16 & 0xff) + (metrics >> 24), 0xff);
+    assert_int_equal(metrics & 0xff, 0xff / 4);
+    assert_true(metrics >> 8 & 0xff);
+    assert_int_equal(rdmsr(core, IA32_FIXED_CTR0 + 3), 4 * 200);
+}
+
+static void versions_enumerate_what_they_have(void **)
+{
+    FakeMachine machine;
+    uint64_t value;
+    Intel one(tally, machine, with("version=1"));
+    assert_int_equal(one.rdmsr(IA32_PERF_GLOBAL_CTRL, &value), FAULT);
+    assert_int_equal(one.rdmsr(IA32_FIXED_CTR0, &value), UNKNOWN);
+    Intel three(tally, machine, with("version=3 fixed=3"));
+    assert_int_equal(three.rdmsr(IA32_PERF_GLOBAL_INUSE, &value), FAULT);
+    assert_int_equal(wrmsr(three, IA32_PERFEVTSEL0, SELECT_ANY), DONE);
+    assert_false(three.rdpmc(0x40000003, &value));
+    assert_false(three.rdpmc(8, &value));
+    Intel six(tally, machine, with("version=6 gp=6 width=40"));
+    assert_int_equal(six.leaf_0a().eax, 0x08280606);
+    wrmsr(six, IA32_PMC_GP0_CTR + 4, 77);
+    assert_int_equal(rdmsr(six, IA32_PMC0 + 1), 77);
+    wrmsr(six, IA32_PMC_GP0_CTR + 5, INSTR_OS_USR);
+    assert_int_equal(rdmsr(six, IA32_PERFEVTSEL0 + 1), INSTR_OS_USR);
+    assert_int_equal(six.rdmsr(IA32_PMC_GP0_CTR + 6, &value), UNKNOWN);
+    assert_int_equal(rdmsr(six, IA32_PERF_GLOBAL_INUSE), 2);
+}
+
+static void modes_are_apart(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, 0x4100c0);
+    wrmsr(core, IA32_PERFEVTSEL0 + 1, 0x4200c0);
+    core.enter_mode(MODE_USER);
+    retire_many(core, 30);
+    core.enter_mode(0);
+    retire_many(core, 4);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 30);
+    assert_int_equal(rdmsr(core, IA32_PMC0 + 1), 4);
+}
+
+static void reference_cycles_follow_the_clock(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_FIXED_CTR_CTRL, 0x300);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, 1ULL << 34);
+    machine.now = 500;
+    assert_int_equal(rdmsr(core, IA32_FIXED_CTR0 + 2), 500);
+    core.stop_clock();
+    machine.now = 900;
+    core.start_clock();
+    machine.now = 1000;
+    assert_int_equal(rdmsr(core, IA32_FIXED_CTR0 + 2), 600);
+}
+
+static unsigned guest_and_host(uint64_t filter, bool svm)
+{
+    FakeMachine machine;
+    machine.svm = svm;
+    Amd core(tally, machine, with(""));
+    wrmsr(core, PERF_CTL0, INSTR_OS_USR | filter);
+    retire_many(core, 10);
+    core.enter_mode(MODE_GUEST);
+    retire_many(core, 100);
+    core.enter_mode(0);
+    return (unsigned)rdmsr(core, PERF_CTL0 + 1);
+}
+
+static void amd_counts_host_and_guest_as_asked(void **)
+{
+    const uint64_t GUEST = 1ULL << 40, HOST = 1ULL << 41;
+    assert_int_equal(guest_and_host(0, true), 110);
+    assert_int_equal(guest_and_host(GUEST, true), 100);
+    assert_int_equal(guest_and_host(HOST, true), 10);
+    assert_int_equal(guest_and_host(GUEST | HOST, true), 110);
+    assert_int_equal(guest_and_host(GUEST, false), 110);
+}
+
+static void amd_registers(void **)
+{
+    FakeMachine machine;
+    uint64_t value;
+    Amd core(tally, machine, with(""));
+    wrmsr(core, K7_EVNTSEL0 + 1, ~0ULL & ~(1ULL << 22));
+    assert_int_equal(rdmsr(core, PERF_CTL0 + 2), 0x0000030fff97ffffULL);
+    wrmsr(core, PERF_CTL0 + 2, INSTR_INT);
+    wrmsr(core, K7_PERFCTR0 + 1, (uint64_t)-3);
+    retire_many(core, 4);
+    assert_int_equal(rdmsr(core, PERF_CTL0 + 3), 1);
+    assert_int_equal(rdmsr(core, PERF_GLOBAL_STATUS), 2);
+    assert_int_equal(machine.pmis, 1);
+    wrmsr(core, PERF_GLOBAL_STATUS_CLR, 2);
+    assert_int_equal(rdmsr(core, PERF_GLOBAL_STATUS), 0);
+    assert_int_equal(wrmsr(core, PERF_GLOBAL_CTL, 1 << 6), FAULT);
+    assert_true(core.rdpmc(5, &value));
+    assert_false(core.rdpmc(6, &value));
+    wrmsr(core, HWCR, 1 << 30);
+    retire_many(core, 9);
+    assert_int_equal(rdmsr(core, IRPERF_COUNT), 9);
+
+    Amd old(tally, machine, with("v2=0"));
+    assert_int_equal(old.rdmsr(PERF_GLOBAL_STATUS, &value), UNKNOWN);
+}
+
+static void options_are_checked(void **)
+{
+    Options options;
+    assert_null(parse_options("gp=4  fixed=3 skid=9", &options));
+    assert_int_equal(options.gp, 4);
+    assert_int_equal(options.metrics, 0);
+    assert_string_equal(parse_options("gp=4 gp=9", &options), "gp=9");
+    assert_non_null(parse_options("unknown=1", &options));
+    assert_non_null(parse_options("gp=4x", &options));
+}
+
+static void acpi_is_well_formed(void **)
+{
+    AcpiFiles files = acpi_files(4, 512 << 20);
+    assert_int_equal(files.rsdp.size(), 20);
+    assert_int_equal(files.loader.size() % 128, 0);
+    uint32_t at = 64, tables = 0;
+    while (at < files.tables.size()) {
+        uint32_t length;
+        memcpy(&length, &files.tables[at + 4], 4);
+        assert_in_range(length, 36, files.tables.size() - at);
+        at += length;
+        tables++;
+    }
+    assert_int_equal(tables, 4);
+    assert_int_equal(at, files.tables.size());
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(enabling_is_not_counted_disabling_is),
+        cmocka_unit_test(a_running_counter_takes_a_write_at_once),
+        cmocka_unit_test(overflow_is_at_the_wrap),
+        cmocka_unit_test(skid_delays_the_interrupt_not_the_status),
+        cmocka_unit_test(a_rejected_write_changes_nothing),
+        cmocka_unit_test(legacy_writes_are_sign_extended),
+        cmocka_unit_test(thresholds_and_edges),
+        cmocka_unit_test(branches_mispredict_where_they_must),
+        cmocka_unit_test(freezing),
+        cmocka_unit_test(metrics_sum_to_all_slots),
+        cmocka_unit_test(versions_enumerate_what_they_have),
+        cmocka_unit_test(modes_are_apart),
+        cmocka_unit_test(reference_cycles_follow_the_clock),
+        cmocka_unit_test(amd_counts_host_and_guest_as_asked),
+        cmocka_unit_test(amd_registers),
+        cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(acpi_is_well_formed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
