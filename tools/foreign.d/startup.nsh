@@ -1,0 +1,3 @@
+@echo -off
+echo the shell reads its script
+reset -s

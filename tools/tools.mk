@@ -1,0 +1,139 @@
+# What runs on a developer's or operator's machine: beds, tests, benchmarks, images.
+# A line that starts with `##` is a line of `make help`.
+JOBS   := $(shell nproc 2>/dev/null || echo 2)
+CPUS   ?= 4
+MEMORY ?= 512
+BED    ?= Q
+
+##   make             build/cede.efi, and build/hv.elf inside it
+##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512
+##   make test        lint, unit tests, bed tests, bench; at most 45 minutes on 2 cores
+##   make lint        formatting, static analysis
+##   make test-unit   unit tests and bounded fuzzing, on this machine
+##   make test-bed    tests on emulated machines, bare and under Cede; TESTS='pattern ...' for some
+##   make soak        the tests that take hours
+##   make bench       what an exit costs, in instructions
+##   make image       build/cede.img, to be written to a USB stick
+##   make usb         writes it; DEV=/dev/sdX
+##   make clean       removes build/
+.PHONY: help
+help:
+	@echo "Cede, targets:"; sed -n 's/^##//p' tools/tools.mk
+
+# --- a Linux guest --------------------------------------------------------------------------------
+LINUX       := $(BUILD)/linux
+LINUX_FILES := $(LINUX)/initrd.gz
+LINUX_NEEDS := tools/linux tools/lib.sh $(shell find tools/linux-init tools/linux-module -type f) \
+               hv/include/hypercall.h
+
+$(LINUX)/initrd.gz: $(LINUX_NEEDS)
+	tools/linux $(LINUX)
+
+.PHONY: run run-now
+run:
+	@tools/setup run
+	@$(MAKE) --no-print-directory -j$(JOBS) run-now
+
+run-now: $(BUILD)/cede.efi $(LINUX_FILES)
+	@tools/bed $(BED) --interactive --cpus $(CPUS) --memory $(MEMORY) --add $(LINUX)/initrd.gz=initrd.gz \
+	   --options 'console=ttyS0 initrd=\initrd.gz' $(LINUX)/vmlinuz
+
+# --- lint -----------------------------------------------------------------------------------------
+C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
+SH_FILES   := tools/setup tools/linux tools/foreign tools/image tools/usb tools/usb_selftest tools/lib.sh .ci/run
+# Why each check is off is said in tools/cppcheck.suppressions.
+CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability,performance \
+              --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
+              -Ihv/include -Ihv -Iboot -Iguest-tests/lib
+
+LINTS := lint-format lint-c lint-sh lint-python lint-fast-path
+
+.PHONY: lint $(LINTS)
+lint:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -k $(LINTS)
+
+lint-format:
+	@clang-format --dry-run -Werror $(C_FILES)
+
+lint-c:
+	@$(CPPCHECK) $(filter %.c,$(filter-out tools/linux-module/%,$(C_FILES)))
+
+lint-sh:
+	@shellcheck -S warning -x -P tools -s bash $(SH_FILES)
+	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
+
+lint-python:
+	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bed_selftest tools/bedlib
+
+# The fast path's calling convention allows it no calls, and no jumps out of its file.
+lint-fast-path: $(BUILD)/hv/svm/fast.o
+	@! objdump -dr $< | grep -E '\scall|R_X86_64_PLT32' || { echo "$<: the fast path must not call"; false; }
+
+# --- tests ----------------------------------------------------------------------------------------
+FOREIGN := $(BUILD)/foreign/.done
+
+$(FOREIGN): tools/foreign tools/lib.sh $(wildcard tools/foreign.d/*) $(LINUX_FILES)
+	tools/foreign $(BUILD)/foreign
+	@touch $@
+
+.PHONY: test test-bed test-tools soak test-needs
+test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(LINUX_FILES) $(FOREIGN) guest-tests \
+    $(BUILD)/signed/cede.efi $(BUILD)/signed/launch.efi $(BUILD)/shell-disk.img
+
+test:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -j$(JOBS) all test-needs
+	@tools/run-tests --step lint --step test-unit --step test-tools --step bench
+
+test-bed:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -j$(JOBS) test-needs
+	@tools/run-tests $(if $(TESTS),-- $(TESTS))
+
+soak:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -j$(JOBS) test-needs
+	@$(MAKE) --no-print-directory test-unit FUZZ_RUNS=20000000
+	@tools/run-tests --slow
+
+test-tools:
+	@tools/bed_selftest
+	@tools/usb_selftest
+
+.PHONY: bench bench-now
+bench:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -j$(JOBS) bench-now
+
+bench-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi
+	@tools/bench
+
+-include tools/pmu-bochs.mk
+
+# --- USB image ------------------------------------------------------------------------------------
+$(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)
+	tools/image $@ $<
+
+.PHONY: image usb
+image:
+	@tools/setup test
+	@$(MAKE) --no-print-directory $(BUILD)/cede.img
+
+usb: image
+	@tools/usb $(BUILD)/cede.img $(DEV)
+
+# --- what the tests need besides --------------------------------------------------------------------
+# Signed with the keys of OVMF's Secure Boot build, which are public.
+SNAKEOIL := /usr/share/ovmf/PkKek-1-snakeoil
+
+$(BUILD)/signed/key.pem:
+	@mkdir -p $(@D)
+	@openssl rsa -in $(SNAKEOIL).key -passin pass:snakeoil -out $@ 2>/dev/null
+
+$(BUILD)/signed/%.efi: $(BUILD)/%.efi $(BUILD)/signed/key.pem
+	@sbsign --key $(BUILD)/signed/key.pem --cert $(SNAKEOIL).pem --output $@ $< 2>/dev/null
+
+# A disk that boots nothing, with a script for the firmware's shell.
+$(BUILD)/shell-disk.img: tools/foreign.d/startup.nsh
+	@rm -f $@ && truncate -s 64M $@ && mformat -i $@ -F -c 1 -h 64 -s 32 -T 131072 :: && mcopy -i $@ $< ::
