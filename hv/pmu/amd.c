@@ -8,9 +8,9 @@ const struct filter_format filter_format_amd = {
     .never = 0xe0,
 };
 
-#define EVENT(select, umask)               \
-    {                                      \
-        select, select, 0xff, umask, false \
+#define EVENT(select, umask)                                                \
+    {                                                                       \
+        .first = (select), .last = (select), .mask = 0xff, .match = (umask) \
     }
 
 static const struct filter_entry architectural_k7[] = {

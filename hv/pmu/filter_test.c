@@ -10,9 +10,12 @@
 #define FREE      (EVTSEL_EVENT | EVTSEL_UMASK | EVTSEL_USR | EVTSEL_OS | EVTSEL_INT | EVTSEL_EN)
 #define MODIFIERS (EVTSEL_EDGE | EVTSEL_INV | EVTSEL_CMASK)
 
-static const struct filter_format amd = {AMD_HIGH, FREE | AMD_HIGH | MASK(41, 40), MODIFIERS, 0xe0};
-static const struct filter_format intel = {0, FREE,
-                                           MODIFIERS | BIT(21) | MASK(33, 32) | MASK(47, 40), 0};
+static const struct filter_format amd = {.event_high = AMD_HIGH,
+                                         .free = FREE | AMD_HIGH | MASK(41, 40),
+                                         .modifiers = MODIFIERS,
+                                         .never = 0xe0};
+static const struct filter_format intel = {.free = FREE,
+                                           .modifiers = MODIFIERS | EVTSEL_ANY | EVTSEL_IN_TX};
 
 static struct filter filter;
 
@@ -65,13 +68,18 @@ static u32 compare_all(const struct filter_format *format, u64 modifiers,
     return allowed;
 }
 
+#define ENTRY(first, last, mask, match, exclude) \
+    {                                            \
+        first, last, mask, match, 0, exclude     \
+    }
+
 static const struct filter_entry mixed[] = {
-    {0xc0, 0xc0, 0xff, 0x00, false},   {0x0e, 0x0e, 0x00, 0x00, false},
-    {0x0e, 0x0e, 0xff, 0x22, true},    {0x29, 0x29, 0xf0, 0x10, true},
-    {0x29, 0x29, 0x01, 0x01, false},   {0x100, 0x17f, 0xc0, 0x40, false},
-    {0x120, 0x140, 0x03, 0x03, true},  {0xe0, 0xff, 0x00, 0x00, false},
-    {0x4e0, 0x4ff, 0x00, 0x00, false}, {0xfff, 0xfff, 0x00, 0x00, false},
-    {0x1d0, 0x1ff, 0x80, 0x80, false}, {0x80, 0x81, 0x0f, 0x1f, false}, /* never hits */
+    ENTRY(0xc0, 0xc0, 0xff, 0x00, false),   ENTRY(0x0e, 0x0e, 0x00, 0x00, false),
+    ENTRY(0x0e, 0x0e, 0xff, 0x22, true),    ENTRY(0x29, 0x29, 0xf0, 0x10, true),
+    ENTRY(0x29, 0x29, 0x01, 0x01, false),   ENTRY(0x100, 0x17f, 0xc0, 0x40, false),
+    ENTRY(0x120, 0x140, 0x03, 0x03, true),  ENTRY(0xe0, 0xff, 0x00, 0x00, false),
+    ENTRY(0x4e0, 0x4ff, 0x00, 0x00, false), ENTRY(0xfff, 0xfff, 0x00, 0x00, false),
+    ENTRY(0x1d0, 0x1ff, 0x80, 0x80, false), ENTRY(0x80, 0x81, 0x0f, 0x1f, false), /* never hits */
 };
 
 static void follows_the_reference(void **state)
@@ -109,6 +117,7 @@ static void random_entries(struct filter_entry *entries, u32 count, u32 *random)
         entries[i].last = MIN(first + (next_random(random) & 0xf), 0xfff);
         entries[i].mask = next_random(random) & next_random(random);
         entries[i].match = next_random(random) & entries[i].mask;
+        entries[i].umask2 = 0;
         entries[i].exclude = !(next_random(random) & 3);
     }
 }
@@ -171,7 +180,7 @@ static void zeroed_filter_denies_everything(void **state)
 
 static void everything_can_be_allowed(void **state)
 {
-    static const struct filter_entry all[] = {{0, 0xfff, 0, 0, false}};
+    static const struct filter_entry all[] = {{0, 0xfff, 0, 0, ANY_UMASK2, false}};
 
     (void)state;
     filter_build(&filter, &amd, 0, all, 1);
@@ -185,7 +194,7 @@ static void each_event_has_umasks_of_its_own(void **state)
 
     (void)state;
     for (u32 i = 0; i < 256; i++)
-        entries[i] = (struct filter_entry){i, i, 0xff, i, false};
+        entries[i] = (struct filter_entry)ENTRY(i, i, 0xff, i, false);
     filter_build(&filter, &intel, 0, entries, 256);
     assert_int_equal(compare_all(&intel, 0, entries, 256, 0), 256);
 }
