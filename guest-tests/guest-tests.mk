@@ -21,7 +21,7 @@ $(BUILD)/guest-tests/%.o: guest-tests/%.S
 define GT_LINK
 $(BUILD)/guest-tests/$(1).efi: $(BUILD)/guest-tests/$(1).o $(GT_LIB) \
     $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard guest-tests/$(1)/*.c guest-tests/$(1)/*.S)))
-	$$(Q)ld -nostdlib -znocombreloc -T /usr/lib/elf_x86_64_efi.lds -shared -Bsymbolic -z noexecstack \
+	$$(Q)ld -nostdlib -znocombreloc -T /usr/lib/elf_x86_64_efi.lds -shared -Bsymbolic -z noexecstack -z defs \
 	   /usr/lib/crt0-efi-x86_64.o $$^ -o $$(@:.efi=.so) -L/usr/lib -lgnuefi
 	@objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' \
 	   -j .reloc -j .rodata --target=efi-app-x86_64 $$(@:.efi=.so) $$@

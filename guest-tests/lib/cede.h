@@ -4,7 +4,7 @@
 
 #include "hypercall.h"
 
-/* VMMCALL as hypercall.h says; HYPERCALL_ERROR also when it raised #UD (no Cede). */
+/* VMMCALL or VMCALL as hypercall.h says; HYPERCALL_ERROR also when it raised #UD (no Cede). */
 u64 hypercall(u32 call, u32 core, u32 item);
 
 /* The bare instruction with a chosen EAX, for probes of the contract. */

@@ -160,6 +160,11 @@ void test_section(const char *prefix)
     section = prefix;
 }
 
+const char *test_section_name(void)
+{
+    return section;
+}
+
 void test_begin(const char *name)
 {
     probe_kind = "test";

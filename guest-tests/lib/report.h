@@ -19,6 +19,7 @@ void test_begin(const char *name);
 void test_section(
     const char *prefix); /* before the names of the probes that follow, e.g. "early-" */
 void test_begin_cede(const char *name);
+const char *test_section_name(void);
 void test_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool test_end(void);
 

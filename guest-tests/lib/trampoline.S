@@ -54,8 +54,11 @@ trampoline_begin:
         xorl %eax, %eax             /* exits with TR, LDTR, GS and FS as INIT leaves them */
         xorl %ecx, %ecx
         cpuid
+        cmpl $0x444d4163, %ecx      /* "cAMD" */
         movl $0xc0010200, %ecx
-        xorl %eax, %eax
+        je 1f
+        movl $0x186, %ecx
+1:      xorl %eax, %eax
         xorl %edx, %edx
         wrmsr
 
