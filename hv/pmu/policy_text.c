@@ -1,0 +1,397 @@
+#include "pmu/policy_text.h"
+#include "pmu/filter.h"
+
+/* A piece of the text; not NUL-terminated. */
+struct span {
+    const char *at, *end;
+};
+
+struct line {
+    struct span rest; /* what follows the word */
+    struct span word;
+    struct pmu_policy *policy;
+    enum policy_verb verb;
+    struct policy_error *error;
+};
+
+struct keyword {
+    const char *name;
+    bool (*parse)(struct line *, u32 argument);
+    u32 argument;
+};
+
+struct modifier {
+    const char *name;
+    u64 bits;
+};
+
+static const struct modifier modifiers[] = {
+    {"edge", EVTSEL_EDGE}, {"inv", EVTSEL_INV},     {"cmask", EVTSEL_CMASK},
+    {"any", EVTSEL_ANY},   {"in_tx", EVTSEL_IN_TX}, {"eq", EVTSEL_EQ},
+};
+
+/* Explains the word that the line is at. */
+static bool reject(struct line *line, const char *message)
+{
+    struct policy_error *error = line->error;
+    size_t used = 0;
+
+    for (const char *c = line->word.at; c < line->word.end; c++)
+        if (used < sizeof(error->word) - 1)
+            error->word[used++] = *c >= ' ' && *c < 127 ? *c : '?';
+    error->word[used] = 0;
+    error->message = message;
+    return false;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool span_is(struct span s, const char *text)
+{
+    while (s.at < s.end && *text && *s.at == *text)
+        s.at++, text++;
+    return s.at == s.end && !*text;
+}
+
+/* Goes to the next word; false if there is none. */
+static bool next_word(struct line *line)
+{
+    struct span *rest = &line->rest;
+
+    while (rest->at < rest->end && is_blank(*rest->at))
+        rest->at++;
+    line->word.at = rest->at;
+    while (rest->at < rest->end && !is_blank(*rest->at) && *rest->at != '#')
+        rest->at++;
+    line->word.end = rest->at;
+    return line->word.at < line->word.end;
+}
+
+/* Asked before anything is added: a line that is refused leaves no trace. */
+static bool nothing_follows(struct line *line)
+{
+    return !next_word(line) || reject(line, "one thing per line: nothing may follow");
+}
+
+/* Takes one character off the front if it is this one. */
+static bool take(struct span *s, char c)
+{
+    if (s->at == s->end || *s->at != c)
+        return false;
+    s->at++;
+    return true;
+}
+
+static u32 digit(char c)
+{
+    return c >= '0' && c <= '9'   ? (u32)(c - '0')
+           : c >= 'a' && c <= 'f' ? (u32)(c - 'a' + 10)
+           : c >= 'A' && c <= 'F' ? (u32)(c - 'A' + 10)
+                                  : 99;
+}
+
+/* Takes a number off the front, decimal or hexadecimal with 0x; false above `max`. */
+static bool take_number(struct span *s, u64 max, u64 *out)
+{
+    u32 base = s->end - s->at > 2 && s->at[0] == '0' && (s->at[1] | 32) == 'x' ? 16 : 10;
+    const char *start = s->at += base == 16 ? 2 : 0;
+    u64 value = 0;
+
+    for (; s->at < s->end && digit(*s->at) < base; s->at++) {
+        if (value > (max - digit(*s->at)) / base)
+            return false;
+        value = value * base + digit(*s->at);
+    }
+    *out = value;
+    return s->at > start && value <= max;
+}
+
+static bool take_selects(struct span *s, struct filter_entry *entry)
+{
+    u64 first, last;
+
+    if (!take_number(s, 0xfff, &first))
+        return false;
+    last = first;
+    if (take(s, '-') && !take_number(s, 0xfff, &last))
+        return false;
+    entry->first = (u16)first;
+    entry->last = (u16)last;
+    return first <= last;
+}
+
+static bool take_umasks(struct span *s, struct filter_entry *entry)
+{
+    u64 match, mask = 0xff;
+
+    if (take(s, '*'))
+        return true;
+    if (!take_number(s, 0xff, &match) || (take(s, '&') && !take_number(s, 0xff, &mask)))
+        return false;
+    entry->match = (u8)match;
+    entry->mask = (u8)mask;
+    return true;
+}
+
+static bool take_umask2(struct span *s, struct filter_entry *entry)
+{
+    u64 umask2 = 0;
+
+    if (take(s, '*'))
+        umask2 = ANY_UMASK2;
+    else if (!take_number(s, 0xff, &umask2))
+        return false;
+    entry->umask2 = (u16)umask2;
+    return true;
+}
+
+/* Each value that is named has a plane of the filter to itself. */
+static bool umask2_fits(const struct pmu_policy *policy, u16 umask2)
+{
+    bool seen[256] = {false};
+    u32 named = 0;
+
+    if (!umask2 || umask2 == ANY_UMASK2)
+        return true;
+    for (u32 i = 0; i < policy->event_count; i++)
+        if (policy->events[i].umask2 < 256)
+            seen[policy->events[i].umask2] = true;
+    seen[umask2] = true;
+    for (u32 i = 1; i < 256; i++)
+        named += seen[i];
+    return named <= FILTER_NAMED_UMASK2;
+}
+
+static bool parse_event(struct line *line)
+{
+    struct filter_entry entry = {.exclude = line->verb == POLICY_DENY};
+    struct pmu_policy *policy = line->policy;
+    struct span s = line->word;
+
+    if (!take_selects(&s, &entry))
+        return reject(line, "an event select is a number up to 0xfff, or two with '-' between");
+    if (!take(&s, '/'))
+        return reject(line, "write event select and umask apart, as 0xc0/0x00");
+    if (!take_umasks(&s, &entry))
+        return reject(line, "a umask is a number up to 0xff, VALUE&MASK, or *");
+    if (take(&s, '/') && !take_umask2(&s, &entry))
+        return reject(line, "a second umask is a number up to 0xff, or *");
+    if (s.at < s.end)
+        return reject(line, "an event is SELECT/UMASK or SELECT/UMASK/UMASK2");
+    if (entry.match & ~entry.mask)
+        return reject(line, "no umask is like this: VALUE has bits that are not in MASK");
+    if (policy->event_count == policy->event_room)
+        return reject(line, "too many events: put several into one line with - & *");
+    if (!umask2_fits(policy, entry.umask2))
+        return reject(line, "more than 14 different second umasks");
+    if (!nothing_follows(line))
+        return false;
+    policy->events[policy->event_count++] = entry;
+    return true;
+}
+
+static bool add_preset(struct line *line, u32 preset)
+{
+    if (!nothing_follows(line))
+        return false;
+    line->policy->presets[line->verb] |= (u8)(1U << preset);
+    return true;
+}
+
+static bool add_topdown(struct line *line, u32 unused)
+{
+    (void)unused;
+    if (!nothing_follows(line))
+        return false;
+    line->policy->fixed[line->verb] |= 1U << 3;
+    return true;
+}
+
+static bool add_fixed(struct line *line, u32 unused)
+{
+    u32 counters = 0;
+
+    (void)unused;
+    while (next_word(line)) {
+        struct span s = line->word;
+        u64 counter;
+
+        if (!take_number(&s, POLICY_FIXED - 1, &counter) || s.at < s.end)
+            return reject(line, "a fixed counter is a number up to 15");
+        counters |= 1U << counter;
+    }
+    if (!counters)
+        return reject(line, "'fixed' needs the numbers of counters");
+    line->policy->fixed[line->verb] |= counters;
+    return true;
+}
+
+static u64 modifier_bits(struct span word)
+{
+    for (u32 i = 0; i < COUNT(modifiers); i++)
+        if (span_is(word, modifiers[i].name))
+            return modifiers[i].bits;
+    return 0;
+}
+
+static bool add_modifiers(struct line *line, u32 unused)
+{
+    u64 all = 0, bits;
+
+    (void)unused;
+    for (; next_word(line); all |= bits) {
+        bits = modifier_bits(line->word);
+        if (!bits)
+            return reject(line, "modifiers are edge, inv, cmask, any, in_tx and eq");
+    }
+    if (!all)
+        return reject(line, "'modifier' needs edge, inv, cmask, any, in_tx or eq");
+    line->policy->modifiers[line->verb] |= all;
+    return true;
+}
+
+static bool take_value(struct span s, struct policy_aux *aux)
+{
+    if (take(&s, '*'))
+        aux->mask = 0;
+    else if (!take_number(&s, ~0ULL, &aux->match) ||
+             (take(&s, '&') && !take_number(&s, ~0ULL, &aux->mask)))
+        return false;
+    return s.at == s.end;
+}
+
+static bool add_aux(struct line *line, u32 kind)
+{
+    struct policy_aux aux = {.mask = ~0ULL, .kind = (u8)kind, .exclude = line->verb == POLICY_DENY};
+    struct pmu_policy *policy = line->policy;
+
+    next_word(line);
+    if (!take_value(line->word, &aux))
+        return reject(line, "a register's value is a number, VALUE&MASK, or *");
+    if (aux.match & ~aux.mask)
+        return reject(line, "no value is like this: VALUE has bits that are not in MASK");
+    if (policy->aux_count == COUNT(policy->aux))
+        return reject(line, "more than 64 lines of register values");
+    if (!nothing_follows(line))
+        return false;
+    policy->aux[policy->aux_count++] = aux;
+    return true;
+}
+
+static const char *const refused[] = {
+    "it counts what other cores do, in units that the whole socket shares",
+    "branch records are not switched between guest and hypervisor yet",
+    "the processor writes its samples to memory, which this version does not check",
+    "its samples have physical addresses, and it counts in the hypervisor",
+};
+
+static bool refuse_feature(struct line *line, u32 reason)
+{
+    return line->verb == POLICY_DENY || reject(line, refused[reason]);
+}
+
+static const struct keyword keywords[] = {
+    {"architectural", add_preset, PRESET_ARCHITECTURAL},
+    {"core", add_preset, PRESET_CORE},
+    {"all", add_preset, PRESET_ALL},
+    {"fixed", add_fixed, 0},
+    {"topdown", add_topdown, 0},
+    {"modifier", add_modifiers, 0},
+    {"offcore", add_aux, AUX_OFFCORE},
+    {"frontend", add_aux, AUX_FRONTEND},
+    {"ldlat", add_aux, AUX_LDLAT},
+    {"uncore", refuse_feature, 0},
+    {"lbr", refuse_feature, 1},
+    {"pebs", refuse_feature, 2},
+    {"ibs", refuse_feature, 3},
+};
+
+static bool parse_what(struct line *line)
+{
+    if (!next_word(line))
+        return reject(line, "'allow' and 'deny' need an event, a preset or another word");
+    if (digit(*line->word.at) < 10)
+        return parse_event(line);
+    for (u32 i = 0; i < COUNT(keywords); i++)
+        if (span_is(line->word, keywords[i].name))
+            return keywords[i].parse(line, keywords[i].argument);
+    return reject(line, "neither an event as 0xc0/0x00, nor architectural, core, all, fixed, "
+                        "topdown, modifier, offcore, frontend or ldlat");
+}
+
+static bool parse_verb(struct line *line)
+{
+    if (!span_is(line->word, "allow") && !span_is(line->word, "deny"))
+        return reject(line, "a line starts with 'allow' or 'deny'");
+    line->verb = span_is(line->word, "deny") ? POLICY_DENY : POLICY_ALLOW;
+    return true;
+}
+
+static bool is_text(struct span s)
+{
+    for (; s.at < s.end; s.at++)
+        if ((u8)*s.at < ' ' && !is_blank(*s.at))
+            return false;
+    return true;
+}
+
+bool policy_parse_line(struct pmu_policy *policy, const char *text, size_t size,
+                       struct policy_error *error)
+{
+    struct line line = {.rest = {text, text + size}, .policy = policy, .error = error};
+
+    line.word = (struct span){text, text};
+    if (!is_text(line.rest))
+        return reject(&line, "not a text file: save it as UTF-8");
+    if (!next_word(&line))
+        return true;
+    return parse_verb(&line) && parse_what(&line);
+}
+
+bool policy_is_line(const char *text, size_t size)
+{
+    struct line line = {.rest = {text, text + size}};
+
+    return next_word(&line) && (span_is(line.word, "allow") || span_is(line.word, "deny"));
+}
+
+bool policy_parse(struct pmu_policy *policy, const char *text, size_t size,
+                  struct policy_error *error)
+{
+    const char *end = text + size;
+
+    error->line = 1;
+    error->word[0] = 0;
+    error->message = "larger than 256 KiB: not a policy";
+    if (size > POLICY_LIMIT)
+        return false;
+    if (size >= 3 && (u8)text[0] == 0xef && (u8)text[1] == 0xbb && (u8)text[2] == 0xbf)
+        text += 3;
+    for (; text < end; error->line++) {
+        const char *eol = text;
+
+        while (eol < end && *eol != '\n')
+            eol++;
+        if (!policy_parse_line(policy, text, (size_t)(eol - text), error))
+            return false;
+        text = eol < end ? eol + 1 : end;
+    }
+    return true;
+}
+
+bool policy_allows_something(const struct pmu_policy *policy)
+{
+    bool some = policy->presets[POLICY_ALLOW] || policy->fixed[POLICY_ALLOW];
+
+    for (u32 i = 0; i < policy->event_count; i++)
+        some |= !policy->events[i].exclude;
+    return some;
+}
+
+void policy_start(struct pmu_policy *policy, struct filter_entry *room, u32 count)
+{
+    *policy = (struct pmu_policy){.events = room, .event_room = count};
+}
