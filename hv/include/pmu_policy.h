@@ -44,6 +44,7 @@ struct policy_aux {
 };
 
 struct pmu_policy {
+    u32 lines;                   /* that said something */
     u8 presets[POLICY_VERBS];    /* bits: enum policy_preset */
     u32 fixed[POLICY_VERBS];     /* bits: fixed counters */
     u64 modifiers[POLICY_VERBS]; /* selector bits */

@@ -1,10 +1,6 @@
 #include "pmu/policy_text.h"
 #include "pmu/filter.h"
-
-/* A piece of the text; not NUL-terminated. */
-struct span {
-    const char *at, *end;
-};
+#include "span.h"
 
 struct line {
     struct span rest; /* what follows the word */
@@ -31,7 +27,7 @@ static const struct modifier modifiers[] = {
 };
 
 /* Explains the word that the line is at. */
-static bool reject(struct line *line, const char *message)
+static bool wrong(struct line *line, const char *message)
 {
     struct policy_error *error = line->error;
     size_t used = 0;
@@ -42,18 +38,6 @@ static bool reject(struct line *line, const char *message)
     error->word[used] = 0;
     error->message = message;
     return false;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-static bool span_is(struct span s, const char *text)
-{
-    while (s.at < s.end && *text && *s.at == *text)
-        s.at++, text++;
-    return s.at == s.end && !*text;
 }
 
 /* Goes to the next word; false if there is none. */
@@ -73,50 +57,17 @@ static bool next_word(struct line *line)
 /* Asked before anything is added: a line that is refused leaves no trace. */
 static bool nothing_follows(struct line *line)
 {
-    return !next_word(line) || reject(line, "one thing per line: nothing may follow");
-}
-
-/* Takes one character off the front if it is this one. */
-static bool take(struct span *s, char c)
-{
-    if (s->at == s->end || *s->at != c)
-        return false;
-    s->at++;
-    return true;
-}
-
-static u32 digit(char c)
-{
-    return c >= '0' && c <= '9'   ? (u32)(c - '0')
-           : c >= 'a' && c <= 'f' ? (u32)(c - 'a' + 10)
-           : c >= 'A' && c <= 'F' ? (u32)(c - 'A' + 10)
-                                  : 99;
-}
-
-/* Takes a number off the front, decimal or hexadecimal with 0x; false above `max`. */
-static bool take_number(struct span *s, u64 max, u64 *out)
-{
-    u32 base = s->end - s->at > 2 && s->at[0] == '0' && (s->at[1] | 32) == 'x' ? 16 : 10;
-    const char *start = s->at += base == 16 ? 2 : 0;
-    u64 value = 0;
-
-    for (; s->at < s->end && digit(*s->at) < base; s->at++) {
-        if (value > (max - digit(*s->at)) / base)
-            return false;
-        value = value * base + digit(*s->at);
-    }
-    *out = value;
-    return s->at > start && value <= max;
+    return !next_word(line) || wrong(line, "one thing per line: nothing may follow");
 }
 
 static bool take_selects(struct span *s, struct filter_entry *entry)
 {
     u64 first, last;
 
-    if (!take_number(s, 0xfff, &first))
+    if (!span_take_number(s, 0xfff, &first))
         return false;
     last = first;
-    if (take(s, '-') && !take_number(s, 0xfff, &last))
+    if (span_take(s, '-') && !span_take_number(s, 0xfff, &last))
         return false;
     entry->first = (u16)first;
     entry->last = (u16)last;
@@ -127,9 +78,10 @@ static bool take_umasks(struct span *s, struct filter_entry *entry)
 {
     u64 match, mask = 0xff;
 
-    if (take(s, '*'))
+    if (span_take(s, '*'))
         return true;
-    if (!take_number(s, 0xff, &match) || (take(s, '&') && !take_number(s, 0xff, &mask)))
+    if (!span_take_number(s, 0xff, &match) ||
+        (span_take(s, '&') && !span_take_number(s, 0xff, &mask)))
         return false;
     entry->match = (u8)match;
     entry->mask = (u8)mask;
@@ -140,9 +92,9 @@ static bool take_umask2(struct span *s, struct filter_entry *entry)
 {
     u64 umask2 = 0;
 
-    if (take(s, '*'))
+    if (span_take(s, '*'))
         umask2 = ANY_UMASK2;
-    else if (!take_number(s, 0xff, &umask2))
+    else if (!span_take_number(s, 0xff, &umask2))
         return false;
     entry->umask2 = (u16)umask2;
     return true;
@@ -172,21 +124,21 @@ static bool parse_event(struct line *line)
     struct span s = line->word;
 
     if (!take_selects(&s, &entry))
-        return reject(line, "an event select is a number up to 0xfff, or two with '-' between");
-    if (!take(&s, '/'))
-        return reject(line, "write event select and umask apart, as 0xc0/0x00");
+        return wrong(line, "an event select is a number up to 0xfff, or two with '-' between");
+    if (!span_take(&s, '/'))
+        return wrong(line, "write event select and umask apart, as 0xc0/0x00");
     if (!take_umasks(&s, &entry))
-        return reject(line, "a umask is a number up to 0xff, VALUE&MASK, or *");
-    if (take(&s, '/') && !take_umask2(&s, &entry))
-        return reject(line, "a second umask is a number up to 0xff, or *");
+        return wrong(line, "a umask is a number up to 0xff, VALUE&MASK, or *");
+    if (span_take(&s, '/') && !take_umask2(&s, &entry))
+        return wrong(line, "a second umask is a number up to 0xff, or *");
     if (s.at < s.end)
-        return reject(line, "an event is SELECT/UMASK or SELECT/UMASK/UMASK2");
+        return wrong(line, "an event is SELECT/UMASK or SELECT/UMASK/UMASK2");
     if (entry.match & ~entry.mask)
-        return reject(line, "no umask is like this: VALUE has bits that are not in MASK");
+        return wrong(line, "no umask is like this: VALUE has bits that are not in MASK");
     if (policy->event_count == policy->event_room)
-        return reject(line, "too many events: put several into one line with - & *");
+        return wrong(line, "too many events: put several into one line with - & *");
     if (!umask2_fits(policy, entry.umask2))
-        return reject(line, "more than 14 different second umasks");
+        return wrong(line, "more than 14 different second umasks");
     if (!nothing_follows(line))
         return false;
     policy->events[policy->event_count++] = entry;
@@ -219,12 +171,12 @@ static bool add_fixed(struct line *line, u32 unused)
         struct span s = line->word;
         u64 counter;
 
-        if (!take_number(&s, POLICY_FIXED - 1, &counter) || s.at < s.end)
-            return reject(line, "a fixed counter is a number up to 15");
+        if (!span_take_number(&s, POLICY_FIXED - 1, &counter) || s.at < s.end)
+            return wrong(line, "a fixed counter is a number up to 15");
         counters |= 1U << counter;
     }
     if (!counters)
-        return reject(line, "'fixed' needs the numbers of counters");
+        return wrong(line, "'fixed' needs the numbers of counters");
     line->policy->fixed[line->verb] |= counters;
     return true;
 }
@@ -245,20 +197,20 @@ static bool add_modifiers(struct line *line, u32 unused)
     for (; next_word(line); all |= bits) {
         bits = modifier_bits(line->word);
         if (!bits)
-            return reject(line, "modifiers are edge, inv, cmask, any, in_tx and eq");
+            return wrong(line, "modifiers are edge, inv, cmask, any, in_tx and eq");
     }
     if (!all)
-        return reject(line, "'modifier' needs edge, inv, cmask, any, in_tx or eq");
+        return wrong(line, "'modifier' needs edge, inv, cmask, any, in_tx or eq");
     line->policy->modifiers[line->verb] |= all;
     return true;
 }
 
 static bool take_value(struct span s, struct policy_aux *aux)
 {
-    if (take(&s, '*'))
+    if (span_take(&s, '*'))
         aux->mask = 0;
-    else if (!take_number(&s, ~0ULL, &aux->match) ||
-             (take(&s, '&') && !take_number(&s, ~0ULL, &aux->mask)))
+    else if (!span_take_number(&s, ~0ULL, &aux->match) ||
+             (span_take(&s, '&') && !span_take_number(&s, ~0ULL, &aux->mask)))
         return false;
     return s.at == s.end;
 }
@@ -270,11 +222,11 @@ static bool add_aux(struct line *line, u32 kind)
 
     next_word(line);
     if (!take_value(line->word, &aux))
-        return reject(line, "a register's value is a number, VALUE&MASK, or *");
+        return wrong(line, "a register's value is a number, VALUE&MASK, or *");
     if (aux.match & ~aux.mask)
-        return reject(line, "no value is like this: VALUE has bits that are not in MASK");
+        return wrong(line, "no value is like this: VALUE has bits that are not in MASK");
     if (policy->aux_count == COUNT(policy->aux))
-        return reject(line, "more than 64 lines of register values");
+        return wrong(line, "more than 64 lines of register values");
     if (!nothing_follows(line))
         return false;
     policy->aux[policy->aux_count++] = aux;
@@ -290,7 +242,7 @@ static const char *const refused[] = {
 
 static bool refuse_feature(struct line *line, u32 reason)
 {
-    return line->verb == POLICY_DENY || reject(line, refused[reason]);
+    return line->verb == POLICY_DENY || wrong(line, refused[reason]);
 }
 
 static const struct keyword keywords[] = {
@@ -312,20 +264,20 @@ static const struct keyword keywords[] = {
 static bool parse_what(struct line *line)
 {
     if (!next_word(line))
-        return reject(line, "'allow' and 'deny' need an event, a preset or another word");
-    if (digit(*line->word.at) < 10)
+        return wrong(line, "'allow' and 'deny' need an event, a preset or another word");
+    if (digit_of(*line->word.at) < 10)
         return parse_event(line);
     for (u32 i = 0; i < COUNT(keywords); i++)
         if (span_is(line->word, keywords[i].name))
             return keywords[i].parse(line, keywords[i].argument);
-    return reject(line, "neither an event as 0xc0/0x00, nor architectural, core, all, fixed, "
-                        "topdown, modifier, offcore, frontend or ldlat");
+    return wrong(line, "neither an event as 0xc0/0x00, nor architectural, core, all, fixed, "
+                       "topdown, modifier, offcore, frontend or ldlat");
 }
 
 static bool parse_verb(struct line *line)
 {
     if (!span_is(line->word, "allow") && !span_is(line->word, "deny"))
-        return reject(line, "a line starts with 'allow' or 'deny'");
+        return wrong(line, "a line starts with 'allow' or 'deny'");
     line->verb = span_is(line->word, "deny") ? POLICY_DENY : POLICY_ALLOW;
     return true;
 }
@@ -345,10 +297,13 @@ bool policy_parse_line(struct pmu_policy *policy, const char *text, size_t size,
 
     line.word = (struct span){text, text};
     if (!is_text(line.rest))
-        return reject(&line, "not a text file: save it as UTF-8");
+        return wrong(&line, "not a text file: save it as UTF-8");
     if (!next_word(&line))
         return true;
-    return parse_verb(&line) && parse_what(&line);
+    if (!parse_verb(&line) || !parse_what(&line))
+        return false;
+    policy->lines++;
+    return true;
 }
 
 bool policy_is_line(const char *text, size_t size)
