@@ -45,6 +45,7 @@
 #include "boot_info.h"
 #include "hypercall.h"
 #include "pmu/amd.h"
+#include "pmu/intel.h"
 
 struct vmcb;
 
@@ -59,7 +60,11 @@ struct cpu {
 
     /* Only this core writes these; any core may read them. */
     u64 exits[EXIT_REASONS];
-    struct pmu_amd pmu;
+    union {
+        struct pmu_core core; /* first in both */
+        struct pmu_amd amd;
+        struct pmu_intel intel;
+    } pmu;
     u64 apic_base; /* IA32_APIC_BASE as the guest last set it */
     u32 xapic_ldr; /* logical destination as the guest last set it, for INIT/SIPI by logical address
                     */

@@ -22,13 +22,18 @@ struct cpuid_row {
     u32 clear;
 };
 
-/* hv/cpuid_table.c */
-extern const struct cpuid_row cpuid_rows[];
-extern const u32 cpuid_rows_count;
+struct cpuid_rows {
+    const struct cpuid_row *rows;
+    u32 count;
+};
+
+/* hv/cpuid_rows.c; in order of leaves. */
+extern const struct cpuid_rows cpuid_rows_amd, cpuid_rows_intel;
 
 /* The guest whose CPUID exited. */
 struct cpuid_context {
     u64 cr4;
+    bool intel;
     bool hypervisor_bit;
     bool pmu_off; /* hides FEATURE_PMU */
     u32 granted;  /* features, as bits; see FEATURES_GRANTABLE */
@@ -43,19 +48,28 @@ static inline u32 cpuid_fold(u32 leaf)
 
 #define CPUID_FOLD(leaf) BIT(((leaf) ^ (leaf) >> 27) & 63)
 
-/* The folded leaves that cpuid_edit() may change. */
-#define CPUID_EDITED                                                               \
-    (CPUID_FOLD(0x1U) | CPUID_FOLD(0x7U) | CPUID_FOLD(0xdU) | CPUID_FOLD(0xfU) |   \
-     CPUID_FOLD(0x40000000U) | CPUID_FOLD(0x40000001U) | CPUID_FOLD(0x80000001U) | \
-     CPUID_FOLD(0x80000007U) | CPUID_FOLD(0x80000008U) | CPUID_FOLD(0x8000000aU) | \
-     CPUID_FOLD(0x8000001bU) | CPUID_FOLD(0x8000001cU) | CPUID_FOLD(0x8000001fU) | \
-     CPUID_FOLD(0x80000020U) | CPUID_FOLD(0x80000022U) | CPUID_FOLD(0x80000023U) | \
-     CPUID_FOLD(0x80000025U))
+/* The folded leaves that cpuid_edit() may change, by vendor. */
+#define CPUID_EDITED_BOTH                                                        \
+    (CPUID_FOLD(0x1U) | CPUID_FOLD(0x7U) | CPUID_FOLD(0xdU) | CPUID_FOLD(0xfU) | \
+     CPUID_FOLD(0x40000000U) | CPUID_FOLD(0x40000001U))
+#define CPUID_EDITED_AMD                                                           \
+    (CPUID_EDITED_BOTH | CPUID_FOLD(0x80000001U) | CPUID_FOLD(0x80000007U) |       \
+     CPUID_FOLD(0x80000008U) | CPUID_FOLD(0x8000000aU) | CPUID_FOLD(0x8000001bU) | \
+     CPUID_FOLD(0x8000001cU) | CPUID_FOLD(0x8000001fU) | CPUID_FOLD(0x80000020U) | \
+     CPUID_FOLD(0x80000022U) | CPUID_FOLD(0x80000023U) | CPUID_FOLD(0x80000025U))
+#define CPUID_EDITED_INTEL                                                          \
+    (CPUID_EDITED_BOTH | CPUID_FOLD(0xaU) | CPUID_FOLD(0x12U) | CPUID_FOLD(0x14U) | \
+     CPUID_FOLD(0x1cU) | CPUID_FOLD(0x23U))
 
 /* True: the hardware's answer is the guest's, in few instructions. False: ask cpuid_edit(). */
-static inline bool cpuid_plain(u32 leaf)
+static inline bool cpuid_plain_amd(u32 leaf)
 {
-    return !(CPUID_EDITED >> cpuid_fold(leaf) & 1);
+    return !(CPUID_EDITED_AMD >> cpuid_fold(leaf) & 1);
+}
+
+static inline bool cpuid_plain_intel(u32 leaf)
+{
+    return !(CPUID_EDITED_INTEL >> cpuid_fold(leaf) & 1);
 }
 
 /* Turns the hardware's answer in regs (EAX, EBX, ECX, EDX) into the guest's. */

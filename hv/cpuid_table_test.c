@@ -4,8 +4,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "cpuid_rows.c"
 #include "cpuid_table.c"
-#undef ROW
 #include "msr_rows_amd.c"
 
 static const struct cpuid_context nothing_special;
@@ -31,7 +31,7 @@ static void plain_leaves_are_never_edited(void **state)
 
     (void)state;
     for (u32 n = 0; n < 4 * 256; n++) {
-        for (u32 subleaf = 0; cpuid_plain(nth_leaf(n)) && subleaf < 70; subleaf++) {
+        for (u32 subleaf = 0; cpuid_plain_amd(nth_leaf(n)) && subleaf < 70; subleaf++) {
             u32 regs[4], zeros[4] = {0};
 
             edit_ones(&all, nth_leaf(n), subleaf, regs);
@@ -45,10 +45,10 @@ static void plain_leaves_are_never_edited(void **state)
 static void edited_leaves_are_not_plain(void **state)
 {
     (void)state;
-    for (u32 i = 0; i < cpuid_rows_count; i++)
-        assert_false(cpuid_plain(cpuid_rows[i].leaf));
-    assert_false(cpuid_plain(1));
-    assert_false(cpuid_plain(0x40000000) || cpuid_plain(0x40000001));
+    for (u32 i = 0; i < cpuid_rows_amd.count; i++)
+        assert_false(cpuid_plain_amd(cpuid_rows_amd.rows[i].leaf));
+    assert_false(cpuid_plain_amd(1));
+    assert_false(cpuid_plain_amd(0x40000000) || cpuid_plain_amd(0x40000001));
 }
 
 static void busy_leaves_are_plain(void **state)
@@ -60,7 +60,7 @@ static void busy_leaves_are_plain(void **state)
 
     (void)state;
     for (u32 i = 0; i < COUNT(busy); i++)
-        assert_true(cpuid_plain(busy[i]));
+        assert_true(cpuid_plain_amd(busy[i]));
 }
 
 static const struct hidden {
@@ -137,17 +137,18 @@ static void grants_show_their_feature(void **state)
 static void what_is_denied_is_hidden(void **state)
 {
     (void)state;
-    for (u32 i = 0; i < msr_rows_amd_count; i++) {
+    for (u32 i = 0; i < msr_rows_amd.count; i++) {
         u32 found = 0;
 
-        for (u32 j = 0; j < cpuid_rows_count; j++)
-            found += cpuid_rows[j].feature == msr_rows_amd[i].feature;
-        if (msr_rows_amd[i].rule == RULE_DENY && msr_rows_amd[i].feature != FEATURE_NONE && !found)
-            fail_msg("%x (%s) is denied, but no CPUID row hides it", msr_rows_amd[i].first,
-                     msr_rows_amd[i].reason);
+        for (u32 j = 0; j < cpuid_rows_amd.count; j++)
+            found += cpuid_rows_amd.rows[j].feature == msr_rows_amd.rows[i].feature;
+        if (msr_rows_amd.rows[i].rule == RULE_DENY &&
+            msr_rows_amd.rows[i].feature != FEATURE_NONE && !found)
+            fail_msg("%x (%s) is denied, but no CPUID row hides it", msr_rows_amd.rows[i].first,
+                     msr_rows_amd.rows[i].reason);
     }
-    for (u32 j = 0; j < cpuid_rows_count; j++)
-        assert_int_not_equal(cpuid_rows[j].feature, FEATURE_NONE);
+    for (u32 j = 0; j < cpuid_rows_amd.count; j++)
+        assert_int_not_equal(cpuid_rows_amd.rows[j].feature, FEATURE_NONE);
 }
 
 static void bits_follow_the_guests_cr4(void **state)

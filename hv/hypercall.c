@@ -23,7 +23,7 @@ u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
     case HYPERCALL_EXITS:
         return cpu && item < EXIT_REASONS ? cpu->exits[item] : HYPERCALL_ERROR;
     case HYPERCALL_DENIALS:
-        return cpu ? cpu->pmu.denials : HYPERCALL_ERROR;
+        return cpu ? cpu->pmu.core.denials : HYPERCALL_ERROR;
     case HYPERCALL_MEMORY:
         return item == 0 ? hv.memory_kept : item == 1 ? hv.memory_tables : HYPERCALL_ERROR;
     default:

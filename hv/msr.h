@@ -10,6 +10,8 @@
 #define APIC_BASE_EXTD      BIT(10) /* x2APIC mode */
 #define APIC_BASE_EN        BIT(11)
 #define APIC_BASE_ADDRESS   MASK(51, 12)
+#define IA32_FEATURE_CONTROL  0x3a
+#define FEATURE_CONTROL_LOCK  BIT(0)
 #define IA32_MTRRCAP        0xfe
 #define IA32_MCG_STATUS     0x17a
 #define MCG_STATUS_RIPV     BIT(0)

@@ -1,21 +1,10 @@
-#include "msr_table.h"
+#include "msr_rows.h"
 
 /* AMD's MSRs, families 10h to 1Ah, in order of their numbers (APM volume 2 appendix A; the PPRs;
  * Linux's msr-index.h for the names). What passes is listed too when an operating system uses it: a
  * row is what makes an MSR known on a processor newer than this table. */
 
-#define FULL_ROW(first, last, step, rule, feature, from, to, reason)        \
-    {                                                                       \
-        first, last, step, RULE_##rule, FEATURE_##feature, from, to, reason \
-    }
-#define ROW(first, last, rule, feature, reason) \
-    FULL_ROW(first, last, 1, rule, feature, 0, 0, reason)
-#define ROW_STEP(first, last, step, rule, feature, reason) \
-    FULL_ROW(first, last, step, rule, feature, 0, 0, reason)
-#define ROW_FAMILIES(first, last, rule, feature, from, to, reason) \
-    FULL_ROW(first, last, 1, rule, feature, from, to, reason)
-
-const struct msr_row msr_rows_amd[] = {
+static const struct msr_row amd_rows[] = {
     ROW(0x00000000, 0x00000001, PASS, NONE, "MCA, old aliases"),
     ROW(0x00000010, 0x00000010, PASS, NONE, "TSC"),
     ROW(0x0000001b, 0x0000001b, TRAP_WRITE, NONE, "APIC_BASE: no relocation"),
@@ -55,7 +44,7 @@ const struct msr_row msr_rows_amd[] = {
     ROW(0xc00000e7, 0xc00000e9, PASS, NONE, "MPERF, APERF, IRPERF: own core"),
     ROW(0xc0000100, 0xc0000103, PASS, NONE, "FS, GS, KernelGSbase, TSC_AUX"),
     ROW(0xc0000104, 0xc0000104, DENY, SVM, "TSC_RATIO: scales a guest's TSC"),
-    ROW_FAMILIES(0xc0000105, 0xc0000106, DENY, LWP, 0x15, 0x15, "LWP: writes samples to memory"),
+    ROW_PARTS(0xc0000105, 0xc0000106, DENY, LWP, PART_AMD_15, "LWP: writes samples to memory"),
     ROW(0xc0000108, 0xc0000108, PASS, NONE, "PREFETCH_CONTROL"),
     ROW(0xc000010e, 0xc000010f, DENY, LBR, "LBR_SELECT, DBG_EXTN_CFG"),
     ROW(0xc0000200, 0xc00002ff, PASS, NONE, "bandwidth allocation"),
@@ -83,7 +72,8 @@ const struct msr_row msr_rows_amd[] = {
     ROW(0xc0010058, 0xc0010058, FROZEN, NONE, "MMIO_CONF_BASE: over any memory"),
     ROW(0xc0010060, 0xc001006b, PASS, NONE, "P-states"),
     ROW(0xc0010070, 0xc0010074, PASS, NONE, "P-states, C-state port, watchdog"),
-    ROW_FAMILIES(0xc001007a, 0xc001007b, DENY, POWER, 0x15, 0x16, "power accumulator: other cores"),
+    ROW_PARTS(0xc001007a, 0xc001007b, DENY, POWER, PART_AMD_15 | PART_AMD_16,
+              "power accumulator: other cores"),
     ROW(0xc0010080, 0xc0010081, PASS, NONE, "frequency feedback: own core"),
     ROW(0xc0010111, 0xc0010113, LOCKED, NONE, "SMM_BASE, SMM_ADDR, SMM_MASK"),
     ROW(0xc0010114, 0xc0010114, TRAP, SVM, "VM_CR: R_INIT"),
@@ -120,4 +110,4 @@ const struct msr_row msr_rows_amd[] = {
     ROW(0xc00110e3, 0xc00110e3, PASS, NONE, "SPECTRAL_CHICKEN"),
 };
 
-const u32 msr_rows_amd_count = COUNT(msr_rows_amd);
+const struct msr_rows msr_rows_amd = {amd_rows, COUNT(amd_rows)};

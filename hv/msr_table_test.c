@@ -5,13 +5,14 @@
 #include <cmocka.h>
 
 #include "msr_rows_amd.c"
+#include "msr_rows_intel.c"
 #include "msr_table.c"
 
 #define ZEN4 0x19
 
 static struct msr_context context(u32 family, enum pmu_mode pmu)
 {
-    return (struct msr_context){.family = family, .pmu = pmu};
+    return (struct msr_context){.family = (u16)family, .pmu = (u8)pmu};
 }
 
 /* What Linux 6.1 and 6.12 touch on the AMD server processors of families 17h to 1Ah from power-on
@@ -182,9 +183,9 @@ static void linux_boots_and_starts_perf(void **state)
 
 static bool row_has_feature(u32 msr, enum feature feature)
 {
-    for (u32 i = 0; i < msr_rows_amd_count; i++)
-        if (holds(&msr_rows_amd[i], msr))
-            return msr_rows_amd[i].feature == feature;
+    for (u32 i = 0; i < msr_rows_amd.count; i++)
+        if (holds(&msr_rows_amd.rows[i], msr))
+            return msr_rows_amd.rows[i].feature == feature;
     return false;
 }
 
@@ -206,7 +207,7 @@ static void denials_are_survived(void **state)
 
 static void nothing_known_changes_on_newer_processors(void **state)
 {
-    struct msr_context newer = {.family = MSR_ROWS_AMD_NEWEST + 1, .unknown_gp = true};
+    struct msr_context newer = {.family = AMD_NEWEST + 1, .unknown_gp = true};
 
     (void)state;
     for (u32 i = 0; i < COUNT(linux_msrs); i++)
@@ -260,7 +261,7 @@ static const struct {
 
 static void check_programming(enum pmu_mode pmu, u32 family, u32 granted)
 {
-    struct msr_context cpu = {.family = family, .pmu = pmu, .granted = granted};
+    struct msr_context cpu = {.family = (u16)family, .pmu = (u8)pmu, .granted = granted};
 
     for (u32 i = 0; i < COUNT(programs_events); i++)
         for (u32 msr = programs_events[i].first; msr <= programs_events[i].last; msr++) {
@@ -323,7 +324,7 @@ static void nothing_runs_outside_paging(void **state)
     (void)state;
     for (u32 family = 0x10; family <= 0x1c; family++)
         for (enum pmu_mode pmu = PMU_FILTERED; pmu <= PMU_OFF; pmu++) {
-            struct msr_context cpu = {.family = family, .pmu = pmu, .granted = ~0U};
+            struct msr_context cpu = {.family = (u16)family, .pmu = (u8)pmu, .granted = ~0U};
 
             for (u32 i = 0; i < COUNT(never_written); i++)
                 assert_int_not_equal(msr_judge(&cpu, never_written[i]).write, MSR_PASS);
@@ -364,8 +365,8 @@ static void map_says_what_the_table_says(void **state)
     for (u32 family = 0x10; family <= 0x1c; family++)
         for (enum pmu_mode pmu = PMU_FILTERED; pmu <= PMU_OFF; pmu++)
             for (u32 more = 0; more < 4; more++) {
-                struct msr_context cpu = {.family = family,
-                                          .pmu = pmu,
+                struct msr_context cpu = {.family = (u16)family,
+                                          .pmu = (u8)pmu,
                                           .unknown_gp = more & 1,
                                           .granted = more & 2 ? ~0U : 0};
 
@@ -375,6 +376,8 @@ static void map_says_what_the_table_says(void **state)
 
 static bool overlap(const struct msr_row *a, const struct msr_row *b)
 {
+    if (a->parts && b->parts && !(a->parts & b->parts))
+        return false;
     for (u32 msr = a->first; msr <= a->last; msr += a->step)
         if (holds(b, msr))
             return true;
@@ -384,17 +387,16 @@ static bool overlap(const struct msr_row *a, const struct msr_row *b)
 static void rows_are_well_formed(void **state)
 {
     (void)state;
-    for (u32 i = 0; i < msr_rows_amd_count; i++) {
-        const struct msr_row *row = &msr_rows_amd[i];
+    for (u32 i = 0; i < msr_rows_amd.count; i++) {
+        const struct msr_row *row = &msr_rows_amd.rows[i];
 
         assert_true(row->step && row->first <= row->last &&
                     (row->last - row->first) % row->step == 0);
         assert_true(row->rule <= RULE_FROZEN && row->feature < FEATURE_COUNT);
-        assert_true(row->first_family <= row->last_family);
         assert_true(row->reason[0] && memchr(row->reason, 0, sizeof(row->reason)));
-        assert_true(i == 0 || row[-1].first < row->first);
+        assert_true(i == 0 || row[-1].first <= row->first);
         for (u32 j = 0; j < i; j++)
-            assert_false(overlap(row, &msr_rows_amd[j]));
+            assert_false(overlap(row, &msr_rows_amd.rows[j]));
     }
 }
 

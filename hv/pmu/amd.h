@@ -8,8 +8,7 @@
 #ifndef CEDE_PMU_AMD_H
 #define CEDE_PMU_AMD_H
 
-#include "boot_info.h"
-#include "pmu/filter.h"
+#include "pmu/core.h"
 
 #define PMU_AMD_COUNTERS 6
 
@@ -35,11 +34,9 @@ extern const struct filter_format filter_format_amd;
  * references and misses, as Linux encodes them for this family; no modifiers. */
 const struct filter_entry *pmu_amd_architectural(u32 family, u32 *count);
 
-/* One core's PMU. Only that core touches it, but for the denials, which any may read. */
 struct pmu_amd {
+    struct pmu_core core;
     u64 shadow[PMU_AMD_COUNTERS]; /* selectors as the guest reads them */
-    u64 denials;                  /* selector writes whose event was denied */
-    u64 denied_value, denied_rip; /* the last one: the guest's value and RIP */
 };
 
 /* What this processor has. */
@@ -49,13 +46,6 @@ struct pmu_amd_caps {
     bool perfmon_v2;  /* global control and status (C0000300-303) */
     bool northbridge; /* NB counters (PerfCtrExtNB) */
     bool llc;         /* L2I or L3 counters (PerfCtrExtLLC) */
-};
-
-/* How this module reaches the machine. An MSR access that faults is false and changes nothing. */
-struct pmu_access {
-    void (*cpuid)(u32 leaf, u32 subleaf, u32 out[4]);
-    bool (*rdmsr)(u32 msr, u64 *value);
-    bool (*wrmsr)(u32 msr, u64 value);
 };
 
 void pmu_amd_discover(struct pmu_amd_caps *caps, const struct pmu_access *access);
@@ -108,17 +98,13 @@ static inline u64 pmu_amd_merge_reserved(u64 value, u64 read_back)
 }
 
 /* Notes a denied event. Selectors being cleared or prepared (EN clear) name no event yet and are
- * not counted, merge events are. Inline like all that an exit needs: the fast path calls nothing.
- */
+ * not counted, merge events are. */
 static inline void pmu_amd_deny(struct pmu_amd *pmu, u64 value, u64 rip)
 {
     bool merge = (value & (PERF_CTL_EVENT_HIGH | EVTSEL_EVENT)) == PERF_CTL_MERGE;
 
-    if (!(value & EVTSEL_EN) && !merge)
-        return;
-    pmu->denials++;
-    pmu->denied_value = value;
-    pmu->denied_rip = rip;
+    if ((value & EVTSEL_EN) || merge)
+        pmu_note_denial(&pmu->core, value, rip);
 }
 
 /* Sets a shadow from a selector in two halves, as WRMSR has it. */

@@ -162,14 +162,14 @@ static void denials_are_recorded(void **state)
     guest_write(&pmu, 0, 0x5300c0, 0x1000);
     guest_write(&pmu, 0, 0, 0x1000);
     guest_write(&pmu, 0, 0x130029, 0x1000); /* EN clear */
-    assert_int_equal(pmu.denials, 0);
+    assert_int_equal(pmu.core.denials, 0);
     guest_write(&pmu, 0, 0x530029, 0x2000);
-    assert_int_equal(pmu.denials, 1);
-    assert_int_equal(pmu.denied_value, 0x530029);
-    assert_int_equal(pmu.denied_rip, 0x2000);
+    assert_int_equal(pmu.core.denials, 1);
+    assert_int_equal(pmu.core.denied_value, 0x530029);
+    assert_int_equal(pmu.core.denied_rip, 0x2000);
     guest_write(&pmu, 1, 0xf000000ff, 0x3000);
-    assert_int_equal(pmu.denials, 2);
-    assert_int_equal(pmu.denied_value, 0xf000000ff);
+    assert_int_equal(pmu.core.denials, 2);
+    assert_int_equal(pmu.core.denied_value, 0xf000000ff);
 }
 
 /* A machine of MSRs; those outside the list fault. */

@@ -1,26 +1,68 @@
 #include "pmu/pmu.h"
 #include "asm.h"
+#include "hv.h"
+#include "pmu/policy.h"
 
 struct pmu pmu;
 
 static const struct pmu_access native = {cpuid, rdmsr_safe, wrmsr_safe};
 
-void pmu_prepare(enum pmu_mode mode, u32 family)
+static void build_filter(const struct policy_cpu *cpu)
 {
-    u32 count;
-    const struct filter_entry *entries = pmu_amd_architectural(family, &count);
+    if (pmu.mode == PMU_FILTERED) /* else it denies everything: fast paths ask nothing but it */
+        policy_build(&pmu.filter, pmu.policy, cpu);
+}
 
-    pmu.mode = mode;
-    pmu_amd_discover(&pmu.caps, &native);
-    if (mode ==
-        PMU_FILTERED) /* else it denies everything: the fast path asks nothing but the filter */
-        filter_build(&pmu.filter, &filter_format_amd, 0, entries, count);
+static void prepare_amd(const struct msr_context *context)
+{
+    struct policy_cpu cpu = {.format = &filter_format_amd,
+                             .core = policy_core_amd,
+                             .core_count = COUNT(policy_core_amd)};
+
+    pmu_amd_discover(&pmu.amd, &native);
+    cpu.architectural = pmu_amd_architectural(context->family, &cpu.architectural_count);
+    build_filter(&cpu);
+}
+
+static void prepare_intel(struct msr_context *context)
+{
+    static const struct policy_cpu cpu = {.format = &filter_format_intel,
+                                          .architectural = pmu_intel_architectural,
+                                          .core = policy_core_intel,
+                                          .architectural_count = COUNT(pmu_intel_architectural),
+                                          .core_count = COUNT(policy_core_intel)};
+
+    pmu_intel_discover(&pmu.intel, &native);
+    pmu.limits = (struct pmu_intel_limits){
+        .fixed = (u16)policy_fixed(pmu.policy),
+        .any_thread = policy_modifiers(pmu.policy) & EVTSEL_ANY,
+        .policy = pmu.policy,
+    };
+    context->fixed_restricted = pmu_intel_fixed_restricted(&pmu.intel, &pmu.limits);
+    build_filter(&cpu);
+}
+
+void pmu_prepare(struct msr_context *context)
+{
+    pmu.mode = context->pmu;
+    pmu.policy = &policy_default;
+    if (context->vendor == CPU_AMD)
+        prepare_amd(context);
+    else
+        prepare_intel(context);
+}
+
+static void start(struct cpu *cpu)
+{
+    if (hv.msr.vendor == CPU_AMD)
+        pmu_amd_start(&cpu->pmu.amd, &pmu.amd, pmu.mode, &pmu.filter, &native);
+    else
+        pmu_intel_start(&cpu->pmu.intel, &pmu.intel, pmu.mode, &pmu.filter, &pmu.limits, &native);
 }
 
 void pmu_start(struct cpu *cpu)
 {
-    if (cpu->pmu_started)
-        return;
-    pmu_amd_start(&cpu->pmu, &pmu.caps, pmu.mode, &pmu.filter, &native);
+    if (!cpu->pmu_started)
+        start(cpu);
     cpu->pmu_started = true;
 }

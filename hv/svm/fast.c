@@ -21,7 +21,7 @@ static inline bool fast_cpuid(struct cpu *cpu)
     struct vmcb *vmcb = cpu_vmcb(cpu);
     u64 rax = (u32)vmcb->rax, rbx, rcx = cpu->regs[RCX], rdx;
 
-    if (unlikely(!cpuid_plain((u32)rax)))
+    if (unlikely(!cpuid_plain_amd((u32)rax)))
         return false;
     cpu->exits[EXIT_CPUID]++;
     /* 64-bit variables: CPUID clears the upper halves itself. */
@@ -70,8 +70,8 @@ static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
 
     if (unlikely(counter < 0 || pmu.mode != PMU_FILTERED || pmu_amd_has_reserved(value)))
         return false;
-    cpu->pmu.shadow[counter] = value;
-    pmu_amd_deny(&cpu->pmu, value, cpu_vmcb(cpu)->rip);
+    cpu->pmu.amd.shadow[counter] = value;
+    pmu_amd_deny(&cpu->pmu.amd, value, cpu_vmcb(cpu)->rip);
     return finish_selector(cpu, 0, 0);
 }
 
@@ -88,7 +88,7 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
         return false;
     low = (u32)cpu_vmcb(cpu)->rax;
     high = (u32)cpu->regs[RDX];
-    pmu_amd_set_shadow(&cpu->pmu, (u32)counter, low, high);
+    pmu_amd_set_shadow(&cpu->pmu.amd, (u32)counter, low, high);
     return finish_selector(cpu, low, pmu_amd_allowed_high(high));
 }
 

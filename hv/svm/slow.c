@@ -50,8 +50,7 @@ static void handle_cpuid(struct cpu *cpu, struct vmcb *vmcb)
 
     cpu->exits[EXIT_CPUID]++;
     cpuid(leaf, subleaf, out);
-    if (!cpuid_plain(leaf))
-        cpuid_edit(&context, leaf, subleaf, out);
+    cpuid_edit(&context, leaf, subleaf, out);
     cpu->regs[RAX] = out[0];
     cpu->regs[RBX] = out[1];
     cpu->regs[RCX] = out[2];

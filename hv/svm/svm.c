@@ -69,7 +69,7 @@ static enum hv_status svm_prepare(void)
     read_features();
     svm.init_exits = r_init_works();
     read_policy();
-    pmu_prepare(hv.info->policy.pmu, hv.msr.family);
+    pmu_prepare(&hv.msr);
     msr_bitmap_svm((u8 *)svm.msrpm, &hv.msr);
     io_bitmap((u8 *)svm.iopm);
     return HV_OK;

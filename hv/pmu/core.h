@@ -1,0 +1,35 @@
+/* One core's PMU: what both vendors keep of it, and how its registers are reached. Only the core
+ * itself touches it, but for the denials, which any may read. */
+#ifndef CEDE_PMU_CORE_H
+#define CEDE_PMU_CORE_H
+
+#include "boot_info.h"
+#include "pmu/filter.h"
+
+/* How these modules reach the machine. An MSR access that faults is false and changes nothing. */
+struct pmu_access {
+    void (*cpuid)(u32 leaf, u32 subleaf, u32 out[4]);
+    bool (*rdmsr)(u32 msr, u64 *value);
+    bool (*wrmsr)(u32 msr, u64 value);
+};
+
+struct pmu_core {
+    u64 denials;                  /* selector writes whose event was denied */
+    u64 denied_value, denied_rip; /* the last one: the guest's value and RIP */
+
+    /* For hv/pmu/credit.h. The fast path looks at `attention` only: 0 says that no selector counts
+     * what an emulated instruction does. */
+    u32 attention;
+    u16 credit[2];    /* selectors that do, as bits; in the kernel and at CPL 3 */
+    u64 due, due_pmi; /* of the instruction being emulated; bits as in GLOBAL_CTRL */
+};
+
+/* Inline like all that an exit needs: the fast path calls nothing. */
+static inline void pmu_note_denial(struct pmu_core *core, u64 value, u64 rip)
+{
+    core->denials++;
+    core->denied_value = value;
+    core->denied_rip = rip;
+}
+
+#endif
