@@ -2,7 +2,8 @@
 
 void filter_start(struct filter *filter, const struct filter_format *format, u64 modifiers)
 {
-    u64 refused = ~(format->free | (modifiers & format->modifiers));
+    /* UMASK2 always: filter_allows_halves() does not look at it. */
+    u64 refused = ~(format->free | (modifiers & format->modifiers)) | format->umask2;
 
     filter->refused_low = (u32)refused;
     filter->refused_high = (u32)(refused >> 32);

@@ -26,7 +26,7 @@ static const struct filter_format test_formats[] = {
                          .modifiers =
                              EVTSEL_EDGE | EVTSEL_INV | EVTSEL_CMASK | EVTSEL_ANY | EVTSEL_IN_TX},
     [REFERENCE_INTEL_V6] = {.umask2 = EVTSEL_UMASK2,
-                            .free = FREE,
+                            .free = FREE | EVTSEL_UMASK2,
                             .modifiers =
                                 EVTSEL_EDGE | EVTSEL_INV | EVTSEL_CMASK | EVTSEL_IN_TX | EVTSEL_EQ},
 };
