@@ -78,6 +78,12 @@ struct cpu {
     volatile u8 state; /* enum core_state */
     volatile u16 sipi; /* 0, or 0x100 | vector */
     bool init_sent;    /* an INIT that an ICR sent to a captured core has not exited yet */
+
+    /* hv/kick.h; numbers of stops, 0 for none. */
+    volatile u32 letter; /* this core is asked to stop; written by who asks, emptied by the core */
+    volatile u32 stopped_in; /* the last that it has answered ... */
+    volatile u32 done_in;    /* ... and left */
+    volatile bool deaf;      /* in wait-for-SIPI, where no signal is seen; set by the core */
 };
 
 #define CHECK_OFFSET(constant, member) \

@@ -2,6 +2,7 @@
  * a SIPI. */
 #include "asm.h"
 #include "host.h"
+#include "kick.h"
 #include "log.h"
 #include "msr.h"
 #include "startup.h"
@@ -31,6 +32,7 @@ void hv_run(struct cpu *cpu)
 {
     host_load(cpu);
     startup_note_captured(cpu);
+    kick_answer(cpu);
     vendor->enter(cpu);
 }
 
@@ -45,6 +47,7 @@ void hv_sipi(struct cpu *cpu)
     }
     vendor->reset(cpu, (u8)cpu->sipi);
     startup_note_captured(cpu);
+    kick_answer(cpu);
     vendor->enter(cpu);
 }
 

@@ -1,6 +1,7 @@
 #include "startup.h"
 #include "apic.h"
 #include "hv.h"
+#include "kick.h"
 #include "log.h"
 #include "vcpu.h"
 
@@ -38,6 +39,7 @@ static __attribute__((noreturn)) void send_init_to_self(struct cpu *self)
     self->state = CORE_WAITING;
     self->captured = false;
     unlock(&hv_lock);
+    kick_release();
     apic_send(self->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
     for (;;)
         pause();
@@ -76,6 +78,7 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
 
     if (init && is_deassert(low))
         return;
+    kick_hold(self); /* nobody starts or stops while all are being stopped */
     lock(&hv_lock);
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         struct cpu *target = cpu_at(i);
@@ -88,6 +91,7 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
             sipi_core(target, ICR_VECTOR(low));
     }
     unlock(&hv_lock);
+    kick_release();
 }
 
 void startup_note_captured(struct cpu *cpu)

@@ -17,7 +17,7 @@ struct hv hv;
 struct lock hv_lock, log_lock;
 const struct vendor *vendor;
 
-static bool r_init;
+static bool r_init, kick_held;
 static struct {
     u32 apic_id, low;
     bool locked;
@@ -29,7 +29,20 @@ void apic_send(u32 apic_id, u32 low)
 {
     sent[sent_count].apic_id = apic_id;
     sent[sent_count].low = low;
-    sent[sent_count++].locked = hv_lock.held && log_lock.held;
+    sent[sent_count++].locked = hv_lock.held && log_lock.held && kick_held;
+}
+
+void kick_hold(struct cpu *self)
+{
+    (void)self;
+    assert_false(kick_held);
+    kick_held = true;
+}
+
+void kick_release(void)
+{
+    assert_true(kick_held);
+    kick_held = false;
 }
 
 void log_line(const char *format, ...)
@@ -57,6 +70,7 @@ static int set_up(void **state)
     sent_count = 0;
     r_init = false;
     hv_lock.held = log_lock.held = 0;
+    kick_held = false;
     blocks = aligned_alloc(CPU_BLOCK_SIZE, CORES * CPU_BLOCK_SIZE);
     memset(blocks, 0, CORES * CPU_BLOCK_SIZE);
     hv.cpu_blocks = (u64)blocks;

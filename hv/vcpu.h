@@ -39,6 +39,11 @@ struct vendor {
     /* Whether an INIT makes a running guest exit (AMD: VM_CR.R_INIT) instead of resetting the core.
      */
     bool (*init_exits)(void);
+    /* What makes a core leave its guest for hv/kick.c, as an ICR value without destination ... */
+    u32 (*signal_icr)(void);
+    /* ... and on the core, whose guest is out: one that is still on its way is let in and
+     * forgotten. An NMI of the guest's is not. */
+    void (*absorb_signal)(struct cpu *cpu);
     /* From the machine-check handler: delivers #MC at the next entry. False if that entry carries
      * an event. */
     bool (*inject_machine_check)(struct cpu *cpu);

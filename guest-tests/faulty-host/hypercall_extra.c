@@ -1,10 +1,12 @@
 /* Linked into a hypervisor image that only tests boot (build/faulty/cede.efi): makes the hypervisor
  * itself fault, so that its reports, its fix-ups and its page permissions can be seen to work
- * (faulty.efi). */
+ * (faulty.efi), and stops all cores (kick.efi). */
 #include "asm.h"
 #include "faulty/faulty.h"
 #include "hv.h"
 #include "hypercall_impl.h"
+#include "kick.h"
+#include "kick/kick.h"
 
 extern char image_start[], text_end[];
 
@@ -17,8 +19,18 @@ static u64 fixups_work(void)
            && read_safe((u64)image_start, &value);
 }
 
+static u64 stop_and_go_on(struct cpu *self)
+{
+    u64 stopped = kick_stop(self);
+
+    kick_resume(self);
+    return stopped;
+}
+
 u64 hypercall_extra(u32 call, u32 item)
 {
+    if (call == KICK_CALL)
+        return stop_and_go_on(this_cpu());
     if (call != FAULTY_CALL)
         return HYPERCALL_ERROR;
     switch (item) {

@@ -51,6 +51,8 @@ enum core_state {
     row(INVD, "invd", "would throw away what the hypervisor has written: done as WBINVD")          \
     row(VIRT_INSN, "virt-insn", "VMRUN and its family: no SVM here, #UD")                          \
     row(INIT, "init", "an INIT arrived (VM_CR.R_INIT): the core waits for its SIPI")               \
+    row(NMI, "nmi", "only where INITs do not exit (emulators): the signal that stops all cores")   \
+    row(KICK, "kick", "all cores were stopped for a moment: a change of policy, a command")        \
     row(SMI, "smi", "an SMI where firmware has not locked SMM: its handler is not the guest's")    \
     row(SHUTDOWN, "shutdown", "a triple fault: reported, then the machine is reset")               \
     row(OTHER, "other", "none is expected: reported, and the core stops")

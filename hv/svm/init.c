@@ -5,6 +5,7 @@
  * for mail (hv/startup.c). */
 #include "apic.h"
 #include "hv.h"
+#include "kick.h"
 #include "log.h"
 #include "startup.h"
 #include "svm/svm.h"
@@ -28,8 +29,9 @@ static void open_window(struct cpu *cpu)
     cpu->window_open = false;
 }
 
-/* The one IRET of the hypervisor: after INIT NMIs are not blocked (APM table 14-1), whatever the
- * guest was doing and whatever the window took. */
+/* The one IRET of the hypervisor. After INIT NMIs are not blocked (APM table 14-1), whatever the
+ * guest was doing and whatever the window took; nor are they after one that the guest must not
+ * notice. */
 static void unblock_nmi(void)
 {
     __asm__ volatile("mov %%ss, %%eax; push %%rax; lea 8(%%rsp), %%rax; push %%rax; pushfq;"
@@ -63,6 +65,7 @@ static u8 wait_for_sipi(struct cpu *cpu)
     do {
         while (!cpu->sipi) {
             open_window(cpu);
+            kick_answer(cpu);
             pause();
         }
         /* An INIT sent before that SIPI would otherwise exit right after the start. */
@@ -73,10 +76,22 @@ static u8 wait_for_sipi(struct cpu *cpu)
     return (u8)sipi;
 }
 
+/* The next entry delivers the guest's NMI that the window took. Where that entry may deliver
+ * another event, it is sent once more, and comes when the guest's next IRET unblocks NMIs. */
+static void pass_on_nmi(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+    u64 exit = vmcb->exit_code;
+    bool between = exit == VMEXIT_NMI || exit == VMEXIT_SMI || exit == VMEXIT_INIT;
+
+    if (!between || (vmcb->event_inj & EVENT_VALID))
+        apic_send(cpu->apic_id, ICR_MODE_NMI << 8 | ICR_ASSERT);
+    else
+        vmcb->event_inj = EVENT_VALID | EVENT_NMI << 8 | NMI_VECTOR;
+}
+
 /* Only where SMM is not locked (HWCR.SMMLOCK; APM 15.13.3): there the handler would run on the
- * guest's side, with its intercepts. QEMU's TCG needs it for firmware that uses SMM. An NMI that
- * came along is the guest's: the next entry delivers it, or where that delivers another event
- * already, it is sent once more and comes when the guest's next IRET unblocks NMIs. */
+ * guest's side, with its intercepts. QEMU's TCG needs it for firmware that uses SMM. */
 void svm_smi_exit(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
@@ -85,12 +100,39 @@ void svm_smi_exit(struct cpu *cpu)
     open_window(cpu);
     if (interrupted)
         vmcb->event_inj = interrupted;
+    if (cpu->window_nmi)
+        pass_on_nmi(cpu);
+}
+
+u32 svm_signal_icr(void)
+{
+    return (u32)ICR_ASSERT | (svm.init_exits ? ICR_MODE_INIT : ICR_MODE_NMI) << 8;
+}
+
+/* Where the signal is an NMI, one of the guest's at the same moment is lost with it: NMIs do not
+ * queue, and this is for emulators. */
+void svm_absorb_signal(struct cpu *cpu)
+{
+    open_window(cpu);
     if (!cpu->window_nmi)
         return;
-    if (interrupted)
-        apic_send(cpu->apic_id, ICR_MODE_NMI << 8 | ICR_ASSERT);
+    if (svm.init_exits)
+        pass_on_nmi(cpu);
     else
-        vmcb->event_inj = EVENT_VALID | EVENT_NMI << 8 | NMI_VECTOR;
+        unblock_nmi();
+}
+
+/* The NMI is still held, for the window to take. */
+void svm_nmi_exit(struct cpu *cpu)
+{
+    if (kick_answer(cpu)) {
+        cpu->exits[EXIT_KICK]++;
+        return;
+    }
+    cpu->exits[EXIT_NMI]++;
+    open_window(cpu);
+    if (cpu->window_nmi)
+        pass_on_nmi(cpu);
 }
 
 /* An INIT that came through an ICR was noted by its sender, and its SIPI may be in the box already.
@@ -106,8 +148,16 @@ static void note_init(struct cpu *cpu)
     unlock(&hv_lock);
 }
 
+/* A kick, or the guest's own, or both as one: INITs do not queue. That of an ICR is noted by its
+ * sender, so only a chipset's could be lost to a kick. */
 void svm_init_exit(struct cpu *cpu)
 {
+    if (kick_answer(cpu)) {
+        cpu->exits[EXIT_KICK]++;
+        if (!cpu->init_sent)
+            return;
+    }
+    cpu->exits[EXIT_INIT]++;
     if (cpu->index == hv.info->bsp) {
         log_line("INIT at the boot processor: resetting the machine");
         platform_reset();

@@ -218,12 +218,14 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         cpu->exits[EXIT_VIRT_INSN]++;
         svm_inject(vmcb, UD);
         return;
+    case VMEXIT_NMI:
+        svm_nmi_exit(cpu);
+        return;
     case VMEXIT_SMI:
         cpu->exits[EXIT_SMI]++;
         svm_smi_exit(cpu);
         return;
     case VMEXIT_INIT:
-        cpu->exits[EXIT_INIT]++;
         svm_init_exit(cpu);
         return;
     case VMEXIT_SHUTDOWN:

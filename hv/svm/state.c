@@ -19,7 +19,7 @@ void svm_controls(struct cpu *cpu)
 
     vmcb->intercept3 = INTERCEPT3_SMI | INTERCEPT3_CPUID | INTERCEPT3_INVD | INTERCEPT3_INVLPGA |
                        INTERCEPT3_IOIO_PROT | INTERCEPT3_MSR_PROT | INTERCEPT3_SHUTDOWN |
-                       (svm.init_exits ? INTERCEPT3_INIT : 0);
+                       (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI);
     vmcb->intercept4 = INTERCEPT4_VMRUN | INTERCEPT4_VMMCALL | INTERCEPT4_VMLOAD |
                        INTERCEPT4_VMSAVE | INTERCEPT4_STGI | INTERCEPT4_CLGI | INTERCEPT4_SKINIT;
     vmcb->iopm_base_pa = svm.iopm;

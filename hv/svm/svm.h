@@ -29,8 +29,11 @@ void svm_reset_state(struct cpu *cpu, u8 vector);
 /* hv/svm/init.c: an INIT exit. Returns when the core has got its SIPI and its guest state is reset.
  */
 void svm_init_exit(struct cpu *cpu);
-/* An SMI exit. */
+/* An SMI exit; an NMI exit, which there is only where INITs do not exit. */
 void svm_smi_exit(struct cpu *cpu);
+void svm_nmi_exit(struct cpu *cpu);
+u32 svm_signal_icr(void);
+void svm_absorb_signal(struct cpu *cpu);
 bool svm_let_in(struct cpu *cpu, u64 vector);
 
 /* hv/svm/run.S */

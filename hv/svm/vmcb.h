@@ -5,6 +5,7 @@
 #include "types.h"
 
 /* Intercepts, by their word and bit. */
+#define INTERCEPT3_NMI             BIT(1)
 #define INTERCEPT3_SMI             BIT(2)
 #define INTERCEPT3_INIT            BIT(3)
 #define INTERCEPT3_CPUID           BIT(18)
@@ -52,6 +53,7 @@ enum { EVENT_INTR = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFT_INT = 4 };
 
 /* EXITCODE, APM appendix C. */
 enum {
+    VMEXIT_NMI = 0x61,
     VMEXIT_SMI = 0x62,
     VMEXIT_INIT = 0x63,
     VMEXIT_CPUID = 0x72,

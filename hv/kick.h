@@ -1,0 +1,36 @@
+/* Stopping all cores, and letting them go on: how something that all of them share is changed under
+ * running guests. A letter in each core's box, and a signal that makes a core leave its guest.
+ *
+ *     who asks                                    each other core
+ *     kick_stop   letter, signal  ------------->  exits, finds the letter (kick_answer)
+ *                 signals again until answered <- stopped, spins
+ *     changes what is shared
+ *     kick_resume ------------------------------>  absorbs what is left of the signal, enters its
+ * guest
+ *
+ * The signal is an INIT, which guests cannot hold off, or an NMI where INITs do not exit. A core
+ * that runs no guest cannot be signalled and need not be: it finds the letter when it is started.
+ */
+#ifndef CEDE_KICK_H
+#define CEDE_KICK_H
+
+#include "cpu.h"
+
+/* Stops every core that runs a guest but `self`, which calls with its own guest out and hv_lock not
+ * held. Returns how many are stopped now, `self` included. A core that does not answer for seconds
+ * is named in the log and left out. Until kick_resume no core starts or stops. */
+u32 kick_stop(struct cpu *self);
+
+/* Lets them go on. Returns when each is on its way, how many that are. */
+u32 kick_resume(struct cpu *self);
+
+/* On a core whose guest is out or about to start: if a letter is in the box, waits until it may go
+ * on and is true. */
+bool kick_answer(struct cpu *self);
+
+/* Nobody is stopped, and nobody asks for it, between these. Not to be nested; comes before hv_lock.
+ */
+void kick_hold(struct cpu *self);
+void kick_release(void);
+
+#endif
