@@ -210,6 +210,78 @@ static void branches_mispredict_where_they_must(void **)
     assert_int_equal(rdmsr(core, IA32_PMC0), 1);
 }
 
+static void indirect_branches_and_returns_mispredict(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, 0x4380c5); /* indirect */
+    wrmsr(core, IA32_PERFEVTSEL0 + 1, 0x4300c5);
+    auto jump = [&](uint64_t to) {
+        core.jumped(0x1000, to, OP_INDIRECT);
+        retire(core, OP_BRANCH | OP_INDIRECT);
+    };
+    for (unsigned k = 0; k < 10; k++)
+        jump(0x2000); /* the first time it is new */
+    assert_int_equal(rdmsr(core, IA32_PMC0), 1);
+    jump(0x3000);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 2);
+    core.barrier();
+    jump(0x3000);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 3);
+    core.jumped(0x1000, 0x5000, OP_CALL);
+    retire(core, OP_BRANCH | OP_CALL);
+    core.jumped(0x5000, 0x1005, OP_RETURN);
+    retire(core, OP_BRANCH | OP_RETURN);
+    assert_int_equal(rdmsr(core, IA32_PMC0 + 1), 3);
+    core.jumped(0x5000, 0x9000, OP_RETURN); /* to nobody who called */
+    retire(core, OP_BRANCH | OP_RETURN);
+    assert_int_equal(rdmsr(core, IA32_PMC0 + 1), 4);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 3);
+}
+
+static void overflows_before_a_late_interrupt_are_one(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with("skid=20"));
+    wrmsr(core, IA32_PMC0, (uint32_t)-10);
+    wrmsr(core, IA32_PMC0 + 1, (uint32_t)-16);
+    wrmsr(core, IA32_PERFEVTSEL0, INSTR_INT);
+    wrmsr(core, IA32_PERFEVTSEL0 + 1, INSTR_INT);
+    retire_many(core, 100);
+    assert_int_equal(rdmsr(core, IA32_PERF_GLOBAL_STATUS), 3);
+    assert_int_equal(machine.pmis, 1);
+}
+
+static void a_flushed_line_misses_again(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, 0x43412e);
+    wrmsr(core, IA32_PERFEVTSEL0 + 1, 0x434f2e);
+    for (unsigned k = 0; k < 10; k++)
+        core.accessed(k & 1 ? 0x1000 : 0x2000);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 2);
+    assert_int_equal(rdmsr(core, IA32_PMC0 + 1), 10);
+    core.accessed(0x1020); /* the same line as before */
+    assert_int_equal(rdmsr(core, IA32_PMC0 + 1), 10);
+    core.flushed(0x1020);
+    core.accessed(0x1000);
+    assert_int_equal(rdmsr(core, IA32_PMC0), 3);
+}
+
+static void what_is_stored_only_has_reserved_bits_too(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    assert_int_equal(wrmsr(core, MSR_OFFCORE_RSP_0, 0x10001), DONE);
+    assert_int_equal(rdmsr(core, MSR_OFFCORE_RSP_0), 0x10001);
+    assert_int_equal(wrmsr(core, MSR_OFFCORE_RSP_1, 1ULL << 40), FAULT);
+    assert_int_equal(wrmsr(core, MSR_PEBS_FRONTEND, 0x11), DONE);
+    assert_int_equal(rdmsr(core, MSR_PEBS_FRONTEND), 0x11);
+    assert_int_equal(wrmsr(core, MSR_PEBS_LD_LAT, 3), DONE);
+    assert_int_equal(rdmsr(core, MSR_PEBS_LD_LAT), 3);
+}
+
 static void freezing(void **)
 {
     FakeMachine machine;
@@ -354,6 +426,9 @@ static void amd_registers(void **)
 
     Amd old(tally, machine, with("v2=0"));
     assert_int_equal(old.rdmsr(PERF_GLOBAL_STATUS, &value), UNKNOWN);
+    wrmsr(old, PERF_CTL0, INSTR_OS_USR); /* EN alone decides */
+    retire_many(old, 6);
+    assert_int_equal(rdmsr(old, PERF_CTL0 + 1), 6);
 }
 
 static void options_are_checked(void **)
@@ -395,6 +470,10 @@ int main(void)
         cmocka_unit_test(legacy_writes_are_sign_extended),
         cmocka_unit_test(thresholds_and_edges),
         cmocka_unit_test(branches_mispredict_where_they_must),
+        cmocka_unit_test(indirect_branches_and_returns_mispredict),
+        cmocka_unit_test(overflows_before_a_late_interrupt_are_one),
+        cmocka_unit_test(a_flushed_line_misses_again),
+        cmocka_unit_test(what_is_stored_only_has_reserved_bits_too),
         cmocka_unit_test(freezing),
         cmocka_unit_test(metrics_sum_to_all_slots),
         cmocka_unit_test(versions_enumerate_what_they_have),

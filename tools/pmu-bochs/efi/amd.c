@@ -15,6 +15,7 @@
 #define INSTRUCTIONS  0xc0U
 #define BRANCHES      0xc2U
 #define CYCLES        0x76U
+#define INTERRUPTS    0x2cU
 
 static void all_off(void)
 {
@@ -76,6 +77,8 @@ static void events(void)
     expect_equal("conditional", with_select(0xd1, body_calls), 1000);
     expect_equal("returns", with_select(0xc8, body_calls), 1000);
     expect_equal("taken", with_select(0xc4, body_calls), 2999);
+    expect_equal("far return", with_select(0xc6, body_far), 1);
+    expect_equal("all branches, one far", with_select(BRANCHES, body_far), 1);
     expect_equal("misses of a loop", with_select(0xc3, body_loop), 1);
     expect_equal("an unknown event", with_select(0xff, body_loop), 0);
     expect_equal("edges of branches", with_select(SELECT_CMASK | SELECT_EDGE | BRANCHES, body_loop),
@@ -122,6 +125,29 @@ static void rdpmc_indices(void)
     test_end();
 }
 
+static void interrupts(void)
+{
+    all_off();
+    wrmsr(GLOBAL_CTL, 0);
+    wrmsr(PERF_CTL, SELECT_ALL | INSTRUCTIONS);
+    wrmsr(PERF_CTL + 2, SELECT_ALL | INTERRUPTS);
+    interrupts_probe(PERF_CTR, PERF_CTR + 2, &(struct counted_switch){GLOBAL_CTL, 3, 0});
+}
+
+static void privilege(void)
+{
+    all_off();
+    wrmsr(PERF_CTL, SELECT_EN | SELECT_USR | INSTRUCTIONS);
+    wrmsr(PERF_CTL + 2, SELECT_EN | SELECT_OS | INSTRUCTIONS);
+    user_probe(PERF_CTR, PERF_CTR + 2);
+}
+
+static void count_here(u64 unused)
+{
+    (void)unused;
+    expect_equal("instructions of a loop", with_select(INSTRUCTIONS, body_loop), 200001 + OVERHEAD);
+}
+
 static void acknowledge(void)
 {
     wrmsr(STATUS_CLR, rdmsr(GLOBAL_STATUS));
@@ -134,6 +160,9 @@ void amd_probes(void)
     events();
     registers();
     rdpmc_indices();
+    interrupts();
+    privilege();
+    cores_probe(count_here);
     all_off();
     struct counted_switch how = {PERF_CTL, SELECT_ALL | SELECT_INT | INSTRUCTIONS, 0};
     pmi_probe("pmi", PERF_CTR, &how, acknowledge, false);

@@ -55,17 +55,31 @@
 	rep lodsb
 	END_BODY
 
-	BODY	body_faults		/* 3 NOPs; the faulting UD2s do not count, their handler does */
-	nop
-	ud2
-	nop
-	ud2
-	nop
+	BODY	body_far		/* 6, one of them a far branch */
+	mov	%cs, %ebx
+	push	%rbx
+	lea	1f(%rip), %rbx
+	push	%rbx
+	lretq
+1:	nop
 	END_BODY
 
-	/* rdi = turns; at CPL 3 */
+	/* At CPL 3. rdi = turns: 2 * turns + 1 */
 	.globl	user_loop
 user_loop:
 1:	dec	%rdi
 	jnz	1b
+	ret
+
+	/* Three NOPs and RET retire in either; the UD2s do not. */
+	.globl	user_nops, user_faults
+user_nops:
+	.fill	3, 1, 0x90
+	ret
+user_faults:
+	nop
+	ud2
+	nop
+	ud2
+	nop
 	ret

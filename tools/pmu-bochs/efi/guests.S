@@ -20,7 +20,7 @@
 
 	.text
 	/* u64 vmx_enter(bool launched): 0 after a VM exit, else RFLAGS of the failed entry */
-	.globl	vmx_enter, vmx_exited
+	.globl	vmx_enter, vmx_exited, vmx_exited_two
 vmx_enter:
 	SAVE
 	mov	$HOST_RSP, %eax
@@ -36,11 +36,12 @@ vmx_enter:
 vmx_exited:
 	mov	%rax, vmx_guest_rax(%rip)
 	xor	%eax, %eax
+vmx_exited_two:				/* instructions after the exit */
 3:	RESTORE
 	ret
 
 	/* void svm_enter(u64 vmcb) */
-	.globl	svm_enter
+	.globl	svm_enter, svm_left
 svm_enter:
 	SAVE
 	mov	%rdi, %rax
@@ -49,6 +50,7 @@ svm_enter:
 	vmrun	%rax
 	vmsave	%rax
 	stgi
+svm_left:
 	RESTORE
 	ret
 
@@ -58,6 +60,29 @@ vmx_guest_counted:
 	.fill	100, 1, 0x90
 	cpuid
 	.fill	100, 1, 0x90
+	vmcall
+
+	/* 5 instructions retire; the guest enables a second counter */
+	.globl	vmx_guest_global
+vmx_guest_global:
+	mov	$0x38f, %ecx
+	mov	$3, %eax
+	xor	%edx, %edx
+	wrmsr
+	nop
+	vmcall
+
+	/* What exits when it is intercepted: a selector's write, RDPMC */
+	.globl	vmx_guest_wrmsr, vmx_guest_rdpmc
+vmx_guest_wrmsr:
+	mov	$0x186, %ecx
+	mov	$0x4300c4, %eax
+	xor	%edx, %edx
+	wrmsr
+	vmcall
+vmx_guest_rdpmc:
+	xor	%ecx, %ecx
+	rdpmc
 	vmcall
 
 	/* DEBUGCTL as the guest finds it in RAX; it leaves BTF set */

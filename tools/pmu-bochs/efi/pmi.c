@@ -8,6 +8,8 @@ enum { BEFORE = 500, FIXED_VECTOR = 0x90 };
 #define PRESET ((BIT(48) - 1) & -(u64)BEFORE)
 
 static struct {
+    u32 counter;
+    const struct counted_switch *how;
     volatile u32 hits;
     u64 rip;
     u32 lvt;
@@ -25,20 +27,44 @@ static void on_pmi(struct frame *frame)
     }
 }
 
-static void deliver(const char *how_called, u32 counter, const struct counted_switch *how, u32 lvt,
-                    bool masks)
+/* Runs into the overflow with LVTPC as given. */
+static void overflow(u32 lvt)
 {
-    u64 skid = option_number("skid", 0);
     seen.hits = 0;
-    wrmsr(counter, PRESET);
+    wrmsr(seen.counter, PRESET);
     apic_write(APIC_LVT_PMC, lvt);
+    body_nops(seen.how);
+}
+
+static void deliver(const char *name, u32 lvt, bool masks)
+{
     irq_on();
-    body_nops(how);
+    overflow(lvt);
     irq_off();
-    expect(seen.hits == 1, "%s: %u interrupts, not 1", how_called, seen.hits);
-    expect_equal("instructions before the PMI", seen.rip - (u64)body_nops_start, BEFORE + skid);
-    expect(!!(seen.lvt & APIC_LVT_MASK) == masks, "%s: LVTPC is %x in the handler", how_called,
-           seen.lvt);
+    expect(seen.hits == 1, "%s: %u interrupts, not 1", name, seen.hits);
+    expect_equal("instructions before the PMI", seen.rip - (u64)body_nops_start,
+                 BEFORE + option_number("skid", 0));
+    expect(!!(seen.lvt & APIC_LVT_MASK) == masks, "%s: LVTPC is %x in the handler", name, seen.lvt);
+}
+
+static void hold_back(void)
+{
+    overflow(FIXED_VECTOR);
+    expect(seen.hits == 0, "a fixed vector comes with IF=0");
+    irq_on();
+    __asm__ volatile("nop");
+    irq_off();
+    expect(seen.hits == 1, "%u interrupts after IF=0, not 1", seen.hits);
+}
+
+static void drop(const char *name, u32 lvt)
+{
+    overflow(lvt);
+    irq_on();
+    __asm__ volatile("nop");
+    irq_off();
+    expect(seen.hits == 0, "%s, and yet an interrupt", name);
+    seen.clear();
 }
 
 void pmi_probe(const char *name, u32 counter, const struct counted_switch *how, void (*clear)(void),
@@ -47,16 +73,17 @@ void pmi_probe(const char *name, u32 counter, const struct counted_switch *how, 
     struct core *core = this_core();
     test_begin(name);
     seen.clear = clear;
+    seen.counter = counter;
+    seen.how = how;
     core->handler[VECTOR_NMI] = core->handler[FIXED_VECTOR] = on_pmi;
     apic_enable();
-    deliver("NMI", counter, how, 4 << 8, masks);
-    deliver("fixed vector", counter, how, FIXED_VECTOR, masks);
-    seen.hits = 0;
-    wrmsr(counter, PRESET);
-    apic_write(APIC_LVT_PMC, APIC_LVT_MASK | 4 << 8);
-    body_nops(how);
-    expect(seen.hits == 0, "masked, and yet an interrupt");
-    clear();
-    core->handler[VECTOR_NMI] = core->handler[FIXED_VECTOR] = 0;
+    deliver("NMI", 4 << 8, masks);
+    deliver("fixed vector", FIXED_VECTOR, masks);
+    hold_back();
+    drop("masked", APIC_LVT_MASK | 4 << 8);
+    apic_write(APIC_SVR, 0xff);
+    drop("APIC disabled", 4 << 8);
+    apic_enable();
+    core->handler[VECTOR_NMI] = core->handler[FIXED_VECTOR] = NULL;
     test_end();
 }

@@ -18,9 +18,11 @@ void body_nops(const struct counted_switch *how);
 void body_loop(const struct counted_switch *how);
 void body_calls(const struct counted_switch *how);
 void body_rep(const struct counted_switch *how);
-void body_faults(const struct counted_switch *how);
+void body_far(const struct counted_switch *how);
 extern const char body_nops_start[];
 void user_loop(u64 turns);
+void user_nops(u64 unused);
+void user_faults(u64 unused);
 
 struct known_counts {
     const char *name;
@@ -45,6 +47,7 @@ enum {
     SELECT_INV = 1 << 23,
     SELECT_CMASK = 1 << 24,
 };
+enum { CR4_PCE = 1 << 8 };
 #define SELECT_ALL (SELECT_EN | SELECT_OS | SELECT_USR)
 
 /* An instruction that must or must not fault. */
@@ -79,6 +82,15 @@ void pmi_probe(const char *name, u32 counter, const struct counted_switch *how, 
 
 /* cycles.c: `cycles` and `reference` are counter MSRs that run. */
 void halt_probe(u32 cycles, u32 reference);
+
+/* interrupts.c: two counters that `how` switches, of instructions and of interrupts taken. */
+void interrupts_probe(u32 instructions, u32 interrupts, const struct counted_switch *how);
+
+/* user.c: counters of instructions that run, at CPL 3 and at CPL 0. */
+void user_probe(u32 user, u32 kernel);
+
+/* cores.c: `count` runs on every core, this one included. */
+void cores_probe(core_work *count);
 
 void intel_probes(void);
 void intel_vmx_probes(void);

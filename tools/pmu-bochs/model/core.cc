@@ -230,7 +230,7 @@ static bool needs_steps(Setting *what)
 void Core::watch(bool clock, bool memory, bool branches)
 {
     if (clock && !tally.watch_clock)
-        start_clock();
+        clock_seen = machine.clock();
     if (memory && !tally.watch_memory)
         cache.empty();
     if (branches && !(tally.branch_flags & OP_BRANCH))

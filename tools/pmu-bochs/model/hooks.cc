@@ -64,10 +64,11 @@ void pmu_budget_out(unsigned cpu)
             MODE_UNKNOWN); /* it runs again from the next instruction on */
 }
 
-/* HLT and MWAIT: the instruction itself still retires. */
+/* HLT and MWAIT: the instruction itself still retires. A VM entry that starts the clock may end in
+ * HLT. */
 void pmu_halted(unsigned cpu)
 {
-    if (!pmu_tally[cpu].watch_clock)
+    if (!pmu_tally[cpu].watch_clock && !processors[cpu].core->settings_pending())
         return;
     processors[cpu].core->stop_clock();
     processors[cpu].core->look_soon();
@@ -162,11 +163,13 @@ void pmu_initialize(unsigned cpu)
     install_cpuid_proxy(p);
 }
 
-/* SDM table 10-1: INIT leaves the PMU as it is. */
+/* SDM table 10-1: INIT leaves the PMU as it is, but not EFER.SVME, at which AMD's filters look. */
 void pmu_reset(unsigned cpu, unsigned type)
 {
-    if (type != BX_RESET_HARDWARE)
+    if (type != BX_RESET_HARDWARE) {
+        processors[cpu].core->changed();
         return;
+    }
     processors[cpu].core->reset();
     processors[cpu].leaving = false;
     reset_platform_msrs(cpu, processors[cpu].intel != nullptr);
