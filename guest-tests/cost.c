@@ -62,19 +62,23 @@ static void processor(void)
 }
 
 #define WRMSR                    "mov %[msr], %%ecx; mov %[low], %%eax; mov %[high], %%edx; wrmsr"
-#define MSR(number, low_, high_) [msr] "i"(number), [low] "D"(low_), [high] "S"(high_)
+#define MSR(number, low_, high_) [msr] "r"((u32)(number)), [low] "D"(low_), [high] "S"(high_)
 
 static void selectors(void)
 {
-    MEASURE("selector-allowed", WRMSR, MSR(MSR_PERF_CTL0, SELECTOR_ALLOWED, 0));
-    MEASURE("selector-allowed-alias", WRMSR, MSR(MSR_PERFEVTSEL0, SELECTOR_OTHER, 0));
-    MEASURE("selector-denied", WRMSR, MSR(MSR_PERF_CTL0, SELECTOR_DENIED, 0));
-    MEASURE("selector-denied-merge", WRMSR, MSR(MSR_PERF_CTL0, 0x4300ffU, 0xfU));
-    MEASURE("selector-zero", WRMSR, MSR(MSR_PERF_CTL0, 0, 0));
-    MEASURE("selector-read", "mov $0xc0010200, %%ecx; rdmsr", "D"(0));
-    MEASURE("counter-write", WRMSR, MSR(MSR_PERF_CTL0 + 1, 0, 0));
-    MEASURE("counter-read", "mov $0xc0010201, %%ecx; rdmsr", "D"(0));
-    wrmsr(MSR_PERF_CTL0, 0);
+    MEASURE("selector-allowed", WRMSR, MSR(msr_selector(0), SELECTOR_ALLOWED, 0));
+    if (is_amd) {
+        MEASURE("selector-allowed-alias", WRMSR, MSR(MSR_PERFEVTSEL0, SELECTOR_OTHER, 0));
+    }
+    MEASURE("selector-denied", WRMSR, MSR(msr_selector(0), SELECTOR_DENIED, 0));
+    if (is_amd) {
+        MEASURE("selector-denied-merge", WRMSR, MSR(msr_selector(0), 0x4300ffU, 0xfU));
+    }
+    MEASURE("selector-zero", WRMSR, MSR(msr_selector(0), 0, 0));
+    MEASURE("selector-read", "mov %%edi, %%ecx; rdmsr", "D"(msr_selector(0)));
+    MEASURE("counter-write", WRMSR, MSR(msr_counter(0), 0, 0));
+    MEASURE("counter-read", "mov %%edi, %%ecx; rdmsr", "D"(msr_counter(0)));
+    wrmsr(msr_selector(0), 0);
 }
 
 static void xapic(u32 target)
@@ -99,9 +103,12 @@ static void x2apic(u32 target)
 
 static void hypercalls(void)
 {
-    if (under_cede()) {
+    if (under_cede() && is_amd) {
         MEASURE("hypercall-version",
                 "mov %[sig], %%eax; xor %%ecx, %%ecx; vmmcall", [sig] "i"(HYPERCALL_SIGNATURE));
+    } else if (under_cede()) {
+        MEASURE("hypercall-version",
+                "mov %[sig], %%eax; xor %%ecx, %%ecx; vmcall", [sig] "i"(HYPERCALL_SIGNATURE));
     }
 }
 

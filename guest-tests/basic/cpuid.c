@@ -154,7 +154,12 @@ static void show_differences(void)
     struct cpuid one = cpuid(1, 0), ext = cpuid(0x80000001, 0), hv = cpuid(0x40000000, 0);
     say("info: cpuid family %x, hypervisor bit %u, SVM bit %u, leaf 40000000 %x %x %x %x", one.eax,
         one.ecx >> 31, ext.ecx >> 2 & 1, hv.eax, hv.ebx, hv.ecx, hv.edx);
-    if (under_cede()) {
+    if (under_cede() && !is_amd) {
+        test_begin_cede("cpuid-vmx-hidden");
+        expect(!(one.ecx & (BIT(5) | BIT(6))), "1 ECX %x", one.ecx); /* VMX, SMX */
+        test_end();
+    }
+    if (under_cede() && is_amd) {
         struct cpuid svm = cpuid(0x8000000a, 0), sev = cpuid(0x8000001f, 0);
         test_begin_cede("cpuid-svm-hidden");
         expect(!(ext.ecx & BIT(2)), "80000001 ECX %x", ext.ecx);

@@ -1,4 +1,5 @@
-/* hypercall.h: without the signature, or above CPL 0, VMMCALL is the #UD of a machine without Cede.
+/* hypercall.h: without the signature, or above CPL 0, the call is the #UD of a machine without
+ * Cede.
  */
 #include "basic.h"
 #include "cede.h"
@@ -17,9 +18,14 @@ static void call_user(u64 signature)
     vmmcall((u32)signature, HYPERCALL_VERSION, 0, 0);
 }
 
-static void do_vmcall(u64 eax)
+/* The other vendor's. */
+static void do_wrong_call(u64 eax)
 {
-    __asm__ volatile("vmcall" ::"a"(eax), "b"(0), "c"(0), "d"(0) : "memory");
+    if (is_amd) {
+        __asm__ volatile("vmcall" ::"a"(eax), "b"(0), "c"(0), "d"(0) : "memory");
+    } else {
+        __asm__ volatile("vmmcall" ::"a"(eax), "b"(0), "c"(0), "d"(0) : "memory");
+    }
 }
 
 static void contract(u64 unused)
@@ -29,7 +35,8 @@ static void contract(u64 unused)
     expect(attempt(call_plain, 0x564d5868, NULL) == VECTOR_UD, "another signature: no #UD");
     expect(attempt_user(call_user, HYPERCALL_SIGNATURE, NULL) == VECTOR_UD, "CPL 3: no #UD");
     expect(attempt_user(call_user, 0, NULL) == VECTOR_UD, "CPL 3, EAX = 0: no #UD");
-    expect(attempt(do_vmcall, HYPERCALL_SIGNATURE, NULL) == VECTOR_UD, "VMCALL: no #UD");
+    expect(attempt(do_wrong_call, HYPERCALL_SIGNATURE, NULL) == VECTOR_UD,
+           "the other vendor's call: no #UD");
 }
 
 static void answers(void)

@@ -35,7 +35,7 @@ static void on_debug(struct frame *frame)
                          "lea 1f(%%rip), %0; pushf; pushf; orl $0x100, (%%rsp); popf\n" text \
                          "\n1: nop\n popf\n"                                                 \
                          : "=&r"(after)                                                      \
-                         :                                                                   \
+                         : "D"(msr_selector(0))                                              \
                          : "rax", "rbx", "rcx", "rdx", "memory", "cc");                      \
         return after;                                                                        \
     }
@@ -43,7 +43,7 @@ static void on_debug(struct frame *frame)
 STEP(step_nop, "", "nop")
 STEP(step_cpuid, "xor %%eax, %%eax; xor %%ecx, %%ecx", "cpuid")
 STEP(step_rdmsr, "mov $0xc0000080, %%ecx", "rdmsr")
-STEP(step_selector, "mov $0xc0010200, %%ecx; xor %%eax, %%eax; xor %%edx, %%edx", "wrmsr")
+STEP(step_selector, "mov %%edi, %%ecx; xor %%eax, %%eax; xor %%edx, %%edx", "wrmsr")
 STEP(step_efer, "mov $0xc0000080, %%ecx; rdmsr", "wrmsr")
 
 static void check_steps(const char *name, u64 (*run)(void))

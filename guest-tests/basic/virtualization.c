@@ -1,6 +1,6 @@
-/* SVM from a guest's side: with EFER.SVME clear, as it is bare until someone sets it and always is
- * for a guest, every instruction of the family raises #UD (APM 15.5.1 and the instruction pages).
- */
+/* Virtualization from a guest's side: with EFER.SVME clear (APM 15.5.1) or CR4.VMXE clear
+ * (SDM 23.7), as they are bare until someone sets them and always are for a guest, every
+ * instruction of the family raises #UD. And each vendor's on the other's processors. */
 #include "basic.h"
 #include "cede.h"
 #include "cpu.h"
@@ -20,6 +20,17 @@ INSTRUCTION(do_stgi, "stgi")
 INSTRUCTION(do_clgi, "clgi")
 INSTRUCTION(do_skinit, "skinit")
 INSTRUCTION(do_invlpga, "invlpga")
+INSTRUCTION(do_vmxon, "vmxon (%%rax)")
+INSTRUCTION(do_vmxoff, "vmxoff")
+INSTRUCTION(do_vmclear, "vmclear (%%rax)")
+INSTRUCTION(do_vmptrld, "vmptrld (%%rax)")
+INSTRUCTION(do_vmptrst, "vmptrst (%%rax)")
+INSTRUCTION(do_vmread, "vmread %%rcx, (%%rax)")
+INSTRUCTION(do_vmwrite, "vmwrite (%%rax), %%rcx")
+INSTRUCTION(do_vmlaunch, "vmlaunch")
+INSTRUCTION(do_vmresume, "vmresume")
+INSTRUCTION(do_invept, "invept (%%rax), %%rcx")
+INSTRUCTION(do_invvpid, "invvpid (%%rax), %%rcx")
 
 static u8 scratch[4096] __attribute__((aligned(4096)));
 
@@ -27,8 +38,12 @@ static const struct {
     const char *name;
     core_work *execute;
 } family[] = {
-    {"vmrun", do_vmrun}, {"vmload", do_vmload}, {"vmsave", do_vmsave},   {"stgi", do_stgi},
-    {"clgi", do_clgi},   {"skinit", do_skinit}, {"invlpga", do_invlpga},
+    {"vmrun", do_vmrun},       {"vmload", do_vmload},   {"vmsave", do_vmsave},
+    {"stgi", do_stgi},         {"clgi", do_clgi},       {"skinit", do_skinit},
+    {"invlpga", do_invlpga},   {"vmxon", do_vmxon},     {"vmxoff", do_vmxoff},
+    {"vmclear", do_vmclear},   {"vmptrld", do_vmptrld}, {"vmptrst", do_vmptrst},
+    {"vmread", do_vmread},     {"vmwrite", do_vmwrite}, {"vmlaunch", do_vmlaunch},
+    {"vmresume", do_vmresume}, {"invept", do_invept},   {"invvpid", do_invvpid},
 };
 
 static void try_family(u64 unused)
@@ -81,11 +96,38 @@ static void show_msrs(void)
     }
 }
 
+static void set_vmxe(u64 cr4)
+{
+    WRITE_CR(4, cr4 | CR4_VMXE);
+}
+
+/* CR4.VMXE takes bare and is refused under Cede; either way it is clear afterwards. */
+static void vmxe(void)
+{
+    u64 cr4 = READ_CR(4), feature_control = 0, basic = 0;
+    int vector = attempt(set_vmxe, cr4, NULL);
+    WRITE_CR(4, cr4);
+    int control = rdmsr_safe(0x3a, &feature_control), capability = rdmsr_safe(0x480, &basic);
+    say("info: CR4.VMXE set: fault %d; FEATURE_CONTROL %lx (fault %d), VMX_BASIC %lx (fault %d)",
+        vector, feature_control, control, basic, capability);
+    if (under_cede()) {
+        test_begin_cede("vmxe-hidden");
+        expect(vector == VECTOR_GP, "CR4.VMXE can be set");
+        expect(!(feature_control & 6), "FEATURE_CONTROL %lx allows VMX", feature_control);
+        expect(capability == VECTOR_GP, "VMX_BASIC is %lx", basic);
+        test_end();
+    }
+}
+
 void virtualization_probes(void)
 {
-    test_begin("svm-instructions-ud");
+    test_begin("virtualization-ud");
     expect(core_run_all(try_family, 0, 5000), "a core did not finish");
     test_end();
-    svme();
-    show_msrs();
+    if (is_amd) {
+        svme();
+        show_msrs();
+    } else {
+        vmxe();
+    }
 }

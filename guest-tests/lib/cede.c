@@ -7,15 +7,10 @@ struct call {
     u64 answer;
 };
 
-static bool is_amd(void)
-{
-    return cpuid(0, 0).ecx == 0x444d4163; /* "cAMD" */
-}
-
 u64 vmmcall(u32 eax, u32 ecx, u32 edx, u32 ebx)
 {
     u64 rax = eax;
-    if (is_amd()) {
+    if (is_amd) {
         __asm__ volatile("vmmcall" : "+a"(rax) : "c"(ecx), "d"(edx), "b"(ebx) : "memory");
     } else {
         __asm__ volatile("vmcall" : "+a"(rax) : "c"(ecx), "d"(edx), "b"(ebx) : "memory");

@@ -16,6 +16,7 @@ enum {
     CR4_OSFXSR = 1 << 9,
     CR4_OSXMMEXCPT = 1 << 10,
     CR4_LA57 = 1 << 12,
+    CR4_VMXE = 1 << 13,
     CR4_PCIDE = 1 << 17,
     CR4_OSXSAVE = 1 << 18,
     CR4_PKE = 1 << 22,
@@ -39,9 +40,10 @@ enum {
 #define MSR_GS_BASE     0xc0000101U
 #define MSR_KERNEL_GS   0xc0000102U
 #define MSR_PERFEVTSEL0 0xc0010000U /* K7 names: 0-3 are aliases of PERF_CTL0-3 */
-#define MSR_PERF_CTL0   0xc0010200U /* PERF_CTLn is at +2n, PERF_CTRn at +2n+1 */
 #define MSR_VM_CR       0xc0010114U
 #define MSR_VM_HSAVE_PA 0xc0010117U
+
+extern bool is_amd; /* known from machine_run() on */
 
 struct cpuid {
     u32 eax, ebx, ecx, edx;
@@ -66,6 +68,18 @@ static inline u64 rdmsr(u32 msr)
 static inline void wrmsr(u32 msr, u64 value)
 {
     __asm__ volatile("wrmsr" ::"a"((u32)value), "d"((u32)(value >> 32)), "c"(msr) : "memory");
+}
+
+/* Event selectors and counters, which every processor of the vendor has: on AMD PERF_CTLn,
+ * PERF_CTRn (APM 13.2), on Intel IA32_PERFEVTSELx, IA32_PMCx (SDM 20.2.1). */
+static inline u32 msr_selector(u32 n)
+{
+    return is_amd ? 0xc0010200 + 2 * n : 0x186 + n;
+}
+
+static inline u32 msr_counter(u32 n)
+{
+    return is_amd ? 0xc0010201 + 2 * n : 0xc1 + n;
 }
 
 static inline u64 rdtsc(void)

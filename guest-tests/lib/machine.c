@@ -9,6 +9,7 @@
 
 enum { MAP_PAGES = 32 };
 
+bool is_amd;
 struct machine machine = {.reset_space = 0xff, .s3_type = 0xff, .s5_type = 0xff};
 
 static const EFI_GUID loaded_image_guid = {
@@ -127,6 +128,7 @@ EFI_STATUS machine_run(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware, core_work *
 {
     machine.image = image;
     machine.firmware = firmware;
+    is_amd = cpuid(0, 0).ecx == 0x444d4163; /* "cAMD" */
     firmware->BootServices->SetWatchdogTimer(0, 0, 0, NULL);
     say(" ");
     read_options();

@@ -38,7 +38,6 @@ static bool amd_usable(void)
 
 const struct perfmon *perfmon_here(void)
 {
-    bool is_amd = cpuid(0, 0).ecx == 0x444d4163; /* "cAMD" */
     if (is_amd) {
         return amd_usable() ? &amd : NULL;
     }

@@ -42,32 +42,32 @@ static void cpuid_ext(void)
 
 static void selector_allowed(void)
 {
-    wrmsr(MSR_PERFEVTSEL0, 0x4300c0);
+    wrmsr(msr_selector(0), 0x4300c0);
 }
 
 static void selector_denied(void)
 {
-    wrmsr(MSR_PERFEVTSEL0, 0x43ff29);
+    wrmsr(msr_selector(0), 0x43ff29);
 }
 
 static void selector_zero(void)
 {
-    wrmsr(MSR_PERFEVTSEL0, 0);
+    wrmsr(msr_selector(0), 0);
 }
 
 static void selector_read(void)
 {
-    rdmsr(MSR_PERFEVTSEL0);
+    rdmsr(msr_selector(0));
 }
 
 static void counter_write(void)
 {
-    wrmsr(MSR_PERFEVTSEL0 + 4, 0x123456);
+    wrmsr(msr_counter(0), 0x123456);
 }
 
 static void counter_read(void)
 {
-    rdmsr(MSR_PERFEVTSEL0 + 4);
+    rdmsr(msr_counter(0));
 }
 
 static void read_tsc(void)
@@ -168,14 +168,18 @@ static void pm1_read(void)
     inw(machine.pm1a_control);
 }
 
-static void do_vmrun(u64 address)
+static void virt_insn(u64 address)
 {
-    __asm__ volatile("vmrun" ::"a"(address) : "memory");
+    if (is_amd) {
+        __asm__ volatile("vmrun" ::"a"(address) : "memory");
+    } else {
+        __asm__ volatile("vmxon (%0)" ::"r"(&address) : "memory", "cc");
+    }
 }
 
-static void vmrun(void)
+static void virtualization(void)
 {
-    attempt(do_vmrun, 0, NULL);
+    attempt(virt_insn, 0, NULL);
 }
 
 static void apic_reads(void)
@@ -238,7 +242,6 @@ static const struct operation common[] = {
     {"selector-allowed", selector_allowed, EXIT_PMU_WRITE, 1},
     {"selector-denied", selector_denied, EXIT_PMU_WRITE, 1},
     {"selector-zero", selector_zero, EXIT_PMU_WRITE, 1},
-    {"selector-read", selector_read, EXIT_PMU_READ, 1},
     {"counter-write", counter_write, NONE, 0},
     {"counter-read", counter_read, NONE, 0},
     {"rdtsc", read_tsc, NONE, 0},
@@ -256,9 +259,16 @@ static const struct operation common[] = {
     {"ring-3", ring3, NONE, 0},
     {"apic-reads", apic_reads, NONE, 0},
     {"pm1-read", pm1_read, EXIT_IO, 1},
-    {"vmrun", vmrun, EXIT_VIRT_INSN, 1},
+    {"virtualization", virtualization, EXIT_VIRT_INSN, 1},
 };
 
+/* GuestOnly is forced into AMD's selectors, so that reading them exits; and the ICR is policed
+ * there. */
+static const struct operation amd_only[] = {
+    {"selector-read", selector_read, EXIT_PMU_READ, 1},
+};
+
+/* EOI, LVT and timer too are exits on AMD as long as the APIC is a page, whose ICR is policed. */
 static const struct operation xapic_only[] = {
     {"xapic-tpr", tpr_write, EXIT_APIC_PAGE, 1},
     {"xapic-eoi", eoi_write, EXIT_APIC_PAGE, 1},
@@ -269,6 +279,20 @@ static const struct operation xapic_only[] = {
 static const struct operation x2apic_only[] = {
     {"x2apic-tpr", tpr_write, NONE, 0},         {"x2apic-eoi", eoi_write, NONE, 0},
     {"x2apic-lvt-timer", lvt_write, NONE, 0},   {"x2apic-icr", icr_nmi_self, EXIT_IPI, 1},
+    {"x2apic-self-ipi", self_ipi_msr, NONE, 0},
+};
+
+/* Intel reports INIT and SIPI where they arrive: nothing of the APIC is intercepted. */
+static const struct operation xapic_intel[] = {
+    {"xapic-tpr", tpr_write, NONE, 0},
+    {"xapic-eoi", eoi_write, NONE, 0},
+    {"xapic-lvt-timer", lvt_write, NONE, 0},
+    {"xapic-icr", icr_nmi_self, NONE, 0},
+};
+
+static const struct operation x2apic_intel[] = {
+    {"x2apic-tpr", tpr_write, NONE, 0},         {"x2apic-eoi", eoi_write, NONE, 0},
+    {"x2apic-lvt-timer", lvt_write, NONE, 0},   {"x2apic-icr", icr_nmi_self, NONE, 0},
     {"x2apic-self-ipi", self_ipi_msr, NONE, 0},
 };
 
@@ -335,12 +359,12 @@ static void account_efer(u64 unused)
            after[EXIT_MSR_READ] - before[EXIT_MSR_READ]);
 }
 
-/* A second of HLT and timer interrupts: in xAPIC mode one exit per EOI, in x2APIC mode none. */
+/* A second of HLT and timer interrupts: on AMD in xAPIC mode one exit per EOI, else none. */
 static void account_timer(u64 unused)
 {
     u64 before[EXIT_REASONS], after[EXIT_REASONS], end = deadline(PATIENCE_MS);
     struct core *core = this_core();
-    bool x2 = apic_is_x2();
+    bool exits = is_amd && !apic_is_x2();
     (void)unused;
     core->count[VECTOR_TIMER] = 0;
     apic_write(APIC_TIMER_DIVIDE, 0xb);
@@ -356,11 +380,11 @@ static void account_timer(u64 unused)
     apic_write(APIC_TIMER_INITIAL, 0);
     apic_write(APIC_LVT_TIMER, APIC_LVT_MASK | VECTOR_TIMER);
     expect(ticks >= 50, "core %u: %u ticks", core->index, ticks);
-    judge("hlt-and-timer", before, after, x2 ? NONE : EXIT_APIC_PAGE, x2 ? 0 : ticks);
+    judge("hlt-and-timer", before, after, exits ? EXIT_APIC_PAGE : NONE, exits ? ticks : 0);
     irq_window();
 }
 
-/* INIT and SIPI are counted on the core that sends them. */
+/* On AMD INIT and SIPI are counted on the core that sends them. */
 static void account_start(void)
 {
     u64 before[EXIT_REASONS], after[EXIT_REASONS];
@@ -414,6 +438,8 @@ static void one_mode(const struct list *list, const char *bare_name, const char 
         test_begin_cede("exits-hlt-and-timer");
         expect(core_run_all(account_timer, 0, PATIENCE_MS * 4), "a core did not finish");
         test_end();
+    }
+    if (under_cede() && is_amd) {
         account_start_probe();
     }
 }
@@ -425,20 +451,35 @@ static void enter_x2apic(u64 unused)
     apic_enable();
 }
 
-void account_probes(void)
-{
-    static const struct list all = {common, COUNT(common)};
-    static const struct list xapic = {xapic_only, COUNT(xapic_only)};
-    static const struct list x2apic = {x2apic_only, COUNT(x2apic_only)};
-    for (u32 i = 0; i < core_count; i++) {
-        cores[i]->handler[VECTOR_SELF] = quiet;
+#define LIST(name)        \
+    (const struct list)   \
+    {                     \
+        name, COUNT(name) \
     }
-    run_list("operations", "exits-exact", &all);
-    if (under_cede()) {
+
+static void per_vendor(void)
+{
+    const struct list amd = LIST(amd_only);
+    if (is_amd) {
+        run_list("operations-amd", "exits-exact-amd", &amd);
+    }
+    if (is_amd && under_cede()) {
         test_begin_cede("exits-efer");
         expect(core_run_all(account_efer, 0, PATIENCE_MS), "a core did not finish");
         test_end();
     }
+}
+
+void account_probes(void)
+{
+    const struct list all = LIST(common);
+    const struct list xapic = is_amd ? LIST(xapic_only) : LIST(xapic_intel);
+    const struct list x2apic = is_amd ? LIST(x2apic_only) : LIST(x2apic_intel);
+    for (u32 i = 0; i < core_count; i++) {
+        cores[i]->handler[VECTOR_SELF] = quiet;
+    }
+    run_list("operations", "exits-exact", &all);
+    per_vendor();
     if (!apic_is_x2()) {
         one_mode(&xapic, "operations-xapic", "exits-exact-xapic");
     }

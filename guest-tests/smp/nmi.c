@@ -20,10 +20,10 @@ static void loop_of_exits(u64 kind)
         if (kind == 0) {
             cpuid(0, 0);
         } else if (kind == 1) {
-            wrmsr(MSR_PERF_CTL0, 0x4300c0);
+            wrmsr(msr_selector(0), 0x4300c0);
         } else {
             cpuid(0, 0);
-            wrmsr(MSR_PERF_CTL0 + 2, 0x43ff29);
+            wrmsr(msr_selector(1), 0x43ff29);
             wrmsr(MSR_EFER, rdmsr(MSR_EFER));
         }
     }
@@ -106,7 +106,7 @@ static void on_nmi_faulting(struct frame *frame)
     faults_inside += rdmsr_safe(0xc0010230, &value) != NO_FAULT;
     expect(attempt(undefined, 0, NULL) == VECTOR_UD, "UD2 inside the handler");
     cpuid(0, 0);
-    wrmsr(MSR_PERF_CTL0, 0x43ff29);
+    wrmsr(msr_selector(0), 0x43ff29);
     delay_us(500);
     count_before_iret = core->count[VECTOR_NMI];
     inside = 0;
@@ -158,7 +158,7 @@ static void exits(void)
 {
     cpuid(0, 0);
     cpuid(0x80000001, 0);
-    wrmsr(MSR_PERF_CTL0, 0x4300c0);
+    wrmsr(msr_selector(0), 0x4300c0);
     wrmsr(MSR_EFER, rdmsr(MSR_EFER));
     inb(0x80);
 }
