@@ -55,25 +55,21 @@ void pmu_amd_discover(struct pmu_amd_caps *caps, const struct pmu_access *access
         caps->counters = MIN(v2[1] & 0xf, PMU_AMD_COUNTERS);
 }
 
-static u32 selector_msr(const struct pmu_amd_caps *caps, u32 counter)
-{
-    return caps->extended ? MSR_PERF_CTL + 2 * counter : MSR_PERF_LEGACY_CTL + counter;
-}
-
 static void read_selectors(struct pmu_amd *pmu, const struct pmu_amd_caps *caps,
                            const struct pmu_access *access)
 {
     for (u32 i = 0; i < caps->counters; i++)
-        if (!access->rdmsr(selector_msr(caps, i), &pmu->shadow[i]))
+        if (!access->rdmsr(pmu_amd_selector_msr(caps, i), &pmu->shadow[i]))
             pmu->shadow[i] = 0;
 }
 
-static void write_selectors(const struct pmu_amd *pmu, const struct pmu_amd_caps *caps,
+static void write_selectors(struct pmu_amd *pmu, const struct pmu_amd_caps *caps,
                             enum pmu_mode mode, const struct filter *filter,
                             const struct pmu_access *access)
 {
     for (u32 i = 0; i < caps->counters; i++)
-        access->wrmsr(selector_msr(caps, i), pmu_amd_value(mode, filter, pmu->shadow[i]));
+        access->wrmsr(pmu_amd_selector_msr(caps, i), pmu_amd_value(mode, filter, pmu->shadow[i]));
+    pmu->core.attention = true; /* until somebody has looked */
 }
 
 /* Stops and zeroes pairs of selector and counter until one is not there. */

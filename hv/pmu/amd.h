@@ -16,8 +16,14 @@
 #define MSR_PERF_LEGACY_CTR 0xc0010004
 #define MSR_PERF_CTL        0xc0010200 /* PERF_CTL0-5, every second MSR */
 #define MSR_PERF_CTR        0xc0010201
-#define MSR_LLC_CTL         0xc0010230 /* L2I on family 16h, L3 from 17h on: 6 pairs */
-#define MSR_NB_CTL          0xc0010240 /* northbridge, later data fabric: 4 pairs, up to 16 in all */
+#define PMU_AMD_WIDTH       48
+
+#define MSR_PERF_GLOBAL_STATUS     0xc0000300 /* PerfMonV2 */
+#define MSR_PERF_GLOBAL_CTL        0xc0000301
+#define MSR_PERF_GLOBAL_STATUS_SET 0xc0000303
+
+#define MSR_LLC_CTL 0xc0010230 /* L2I on family 16h, L3 from 17h on: 6 pairs */
+#define MSR_NB_CTL  0xc0010240 /* northbridge, later data fabric: 4 pairs, up to 16 in all */
 
 #define PERF_CTL_EVENT_HIGH MASK(35, 32)
 #define PERF_CTL_GUEST_ONLY BIT(40)
@@ -49,6 +55,17 @@ struct pmu_amd_caps {
 };
 
 void pmu_amd_discover(struct pmu_amd_caps *caps, const struct pmu_access *access);
+
+/* The MSRs of a counter that exists. */
+static inline u32 pmu_amd_selector_msr(const struct pmu_amd_caps *caps, u32 counter)
+{
+    return caps->extended ? MSR_PERF_CTL + 2 * counter : MSR_PERF_LEGACY_CTL + counter;
+}
+
+static inline u32 pmu_amd_counter_msr(const struct pmu_amd_caps *caps, u32 counter)
+{
+    return caps->extended ? MSR_PERF_CTR + 2 * counter : MSR_PERF_LEGACY_CTR + counter;
+}
 
 /* Index of the counter whose selector this MSR is, through either name; -1 when it is no selector.
  */
@@ -107,13 +124,29 @@ static inline void pmu_amd_deny(struct pmu_amd *pmu, u64 value, u64 rip)
         pmu_note_denial(&pmu->core, value, rip);
 }
 
-/* Sets a shadow from a selector in two halves, as WRMSR has it. */
-static inline void pmu_amd_set_shadow(struct pmu_amd *pmu, u32 counter, u32 low, u32 high)
+/* Whether a selector may count what an emulated instruction does, so that `attention` is due. With
+ * CMASK others may as well: where the policy allows that, `attention` stays set. */
+static inline bool pmu_amd_needs_attention(u32 low)
 {
-    u32 __attribute__((may_alias)) *shadow = (u32 *)&pmu->shadow[counter];
+    u8 event = (u8)low;
 
-    shadow[0] = low;
-    shadow[1] = high;
+    return (event == 0xc0 || event == 0x76) && (low & EVTSEL_EN);
+}
+
+/* A selector as WRMSR has it. */
+struct selector_halves {
+    u32 low, high;
+} __attribute__((may_alias));
+
+/* For fast paths: the shadow of a PERF_CTL, or NULL. The older names, which only family 10h needs,
+ * are left to the slow way. */
+static inline struct selector_halves *pmu_amd_shadow(struct pmu_amd *pmu, u32 msr)
+{
+    u32 offset = msr - MSR_PERF_CTL;
+
+    if (unlikely(offset >= 2 * PMU_AMD_COUNTERS) || unlikely(msr & 1))
+        return NULL;
+    return (struct selector_halves *)((u8 *)pmu->shadow + (u64)offset * 4);
 }
 
 /* After the WRMSR of `hardware`, the result for `value`, did not fault. */
@@ -123,6 +156,8 @@ static inline void pmu_amd_commit(struct pmu_amd *pmu, u32 counter, u64 value, u
     pmu->shadow[counter] = value;
     if (!(hardware & PERF_CTL_GUEST_ONLY))
         pmu_amd_deny(pmu, value, rip);
+    else if (pmu_amd_needs_attention((u32)hardware))
+        pmu->core.attention = true;
 }
 
 /* What RDMSR of a selector gives where reads are intercepted (PMU_FILTERED, PMU_OFF). */

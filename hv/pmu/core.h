@@ -13,15 +13,18 @@ struct pmu_access {
     bool (*wrmsr)(u32 msr, u64 value);
 };
 
+/* Alike on both vendors. */
+#define GLOBAL_FROZEN                  BIT(59) /* GLOBAL_STATUS: nothing counts */
+#define DEBUGCTL_FREEZE_PERFMON_ON_PMI BIT(12)
+
 struct pmu_core {
     u64 denials;                  /* selector writes whose event was denied */
     u64 denied_value, denied_rip; /* the last one: the guest's value and RIP */
 
-    /* For hv/pmu/credit.h. The fast path looks at `attention` only: 0 says that no selector counts
-     * what an emulated instruction does. */
-    u32 attention;
-    u16 credit[2];    /* selectors that do, as bits; in the kernel and at CPL 3 */
+    /* For hv/pmu/credit.h. */
+    bool attention;   /* a selector may count what an emulated instruction does; fast paths look */
     u64 due, due_pmi; /* of the instruction being emulated; bits as in GLOBAL_CTRL */
+    u8 owed[16];      /* branches of VMRUN that are still to be taken off a counter */
 };
 
 /* Inline like all that an exit needs: the fast path calls nothing. */

@@ -17,44 +17,44 @@
 #define PMU_INTEL_COUNTERS 10 /* PERFEVTSEL0-9 is what there is room for; CPUID says how many */
 #define PMU_INTEL_AUX      10
 
-#define IA32_PMC0               0xc1  /* writes: 32 bits, sign-extended */
-#define IA32_A_PMC0             0x4c1 /* the same counters, writes in full width */
-#define IA32_PERFEVTSEL0        0x186
-#define IA32_DEBUGCTL           0x1d9
-#define IA32_FIXED_CTR0         0x309
-#define IA32_PERF_CAPABILITIES  0x345
-#define IA32_FIXED_CTR_CTRL     0x38d
-#define IA32_PERF_GLOBAL_STATUS 0x38e
-#define IA32_PERF_GLOBAL_CTRL   0x38f
-#define IA32_PERF_STATUS_SET    0x391  /* IA32_PERF_GLOBAL_STATUS_SET, version 4 */
-#define IA32_PMC_GP0_CFG_A      0x1901 /* version 6: PERFEVTSEL0, and each fourth MSR */
-#define IA32_PEBS_ENABLE        0x3f1
-#define IA32_RTIT_CTL           0x570
-#define IA32_LBR_CTL            0x14ce
+#define IA32_PMC0                   0xc1  /* writes: 32 bits, sign-extended */
+#define IA32_A_PMC0                 0x4c1 /* the same counters, writes in full width */
+#define IA32_PERFEVTSEL0            0x186
+#define IA32_DEBUGCTL               0x1d9
+#define IA32_FIXED_CTR0             0x309
+#define IA32_PERF_CAPABILITIES      0x345
+#define IA32_FIXED_CTR_CTRL         0x38d
+#define IA32_PERF_GLOBAL_STATUS     0x38e
+#define IA32_PERF_GLOBAL_CTRL       0x38f
+#define IA32_PERF_GLOBAL_STATUS_SET 0x391  /* version 4 */
+#define IA32_PMC_GP0_CFG_A          0x1901 /* version 6: PERFEVTSEL0, and each fourth MSR */
+#define IA32_PEBS_ENABLE            0x3f1
+#define IA32_RTIT_CTL               0x570
+#define IA32_LBR_CTL                0x14ce
 
-#define GLOBAL_FIXED(n)   BIT(32 + (n)) /* in GLOBAL_CTRL and GLOBAL_STATUS */
-#define GLOBAL_CTR_FRZ    BIT(59)       /* GLOBAL_STATUS, version 4 */
-#define FIXED_FIELD(c, n) FIELD(c, 4 * (n) + 3, 4 * (n))
-#define FIXED_OS          BIT(0) /* in a field of FIXED_CTR_CTRL */
-#define FIXED_USR         BIT(1)
-#define FIXED_ANY         BIT(2)
-#define FIXED_PMI         BIT(3)
-#define FIXED_SLOTS       3 /* the counter that PERF_METRICS divides up */
+#define GLOBAL_FIXED(n) BIT(32 + (n)) /* in GLOBAL_CTRL and GLOBAL_STATUS */
+/* Fixed counters 0 and 1 count instructions and core cycles (SDM table 20-2). */
+#define GLOBAL_FIXED_CREDITED (GLOBAL_FIXED(0) | GLOBAL_FIXED(1))
+#define FIXED_FIELD(c, n)     FIELD(c, 4 * (n) + 3, 4 * (n))
+#define FIXED_OS              BIT(0) /* in a field of FIXED_CTR_CTRL */
+#define FIXED_USR             BIT(1)
+#define FIXED_ANY             BIT(2)
+#define FIXED_PMI             BIT(3)
+#define FIXED_SLOTS           3 /* the counter that PERF_METRICS divides up */
 
 /* What is left of a denied selector: nothing that names an event or enables one, and every bit that
  * is reserved on some processor, so that what faults bare does so under Cede. */
 #define PERFEVTSEL_DENIED (MASK(63, 32) | EVTSEL_ANY)
 
 /* DEBUGCTL, SDM 18.4.1 */
-#define DEBUGCTL_LBR                   BIT(0)
-#define DEBUGCTL_BTF                   BIT(1)
-#define DEBUGCTL_BUS_LOCK              BIT(2)
-#define DEBUGCTL_FREEZE_LBRS_ON_PMI    BIT(11)
-#define DEBUGCTL_FREEZE_PERFMON_ON_PMI BIT(12)
-#define DEBUGCTL_UNCORE_PMI            BIT(13)
-#define DEBUGCTL_FREEZE_WHILE_SMM      BIT(14)
-#define DEBUGCTL_RTM                   BIT(15)
-#define DEBUGCTL_TRACES                MASK(10, 6) /* TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR */
+#define DEBUGCTL_LBR                BIT(0)
+#define DEBUGCTL_BTF                BIT(1)
+#define DEBUGCTL_BUS_LOCK           BIT(2)
+#define DEBUGCTL_FREEZE_LBRS_ON_PMI BIT(11)
+#define DEBUGCTL_UNCORE_PMI         BIT(13)
+#define DEBUGCTL_FREEZE_WHILE_SMM   BIT(14)
+#define DEBUGCTL_RTM                BIT(15)
+#define DEBUGCTL_TRACES             MASK(10, 6) /* TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR */
 
 /* PERF_CAPABILITIES, SDM volume 4, 345H */
 #define PERF_CAP_LBR_FMT          MASK(5, 0)
@@ -121,6 +121,22 @@ static inline u64 pmu_intel_value(enum pmu_mode mode, const struct filter *filte
     return mode == PMU_FULL ? value : 0;
 }
 
+/* For fast paths: whether hv/pmu/credit.h may have to credit an emulated instruction, by
+ * GLOBAL_CTRL as the exit saved it. */
+static inline bool pmu_intel_may_credit(const struct pmu_intel *pmu, u64 global_ctrl)
+{
+    return global_ctrl && (pmu->core.attention || (global_ctrl & GLOBAL_FIXED_CREDITED));
+}
+
+/* Whether a selector may count what an emulated instruction does, so that `attention` is due. A
+ * CMASK asks for it whatever the event. */
+static inline bool pmu_intel_needs_attention(u32 low)
+{
+    u8 event = (u8)low;
+
+    return (low & EVTSEL_EN) && (event == 0xc0 || event == 0x3c || (low & EVTSEL_CMASK));
+}
+
 /* Notes a denied event. Selectors being cleared or prepared (EN clear) name no event yet. */
 static inline void pmu_intel_deny(struct pmu_intel *pmu, u64 value, u64 rip)
 {
@@ -144,6 +160,8 @@ static inline void pmu_intel_commit(struct pmu_intel *pmu, u32 counter, u64 valu
     pmu->shadow[counter] = value;
     if (value != hardware)
         pmu_intel_deny(pmu, value, rip);
+    if (pmu_intel_needs_attention((u32)hardware))
+        pmu->core.attention = true;
 }
 
 /* What RDMSR of a selector gives where reads are intercepted. */

@@ -12,6 +12,7 @@ struct pmu {
     struct pmu_amd_caps amd;         /* of these, one vendor's */
     struct pmu_intel_caps intel;
     struct pmu_intel_limits limits;
+    bool vmrun_branch; /* AMD: the processor counts VMRUN as a branch of the guest's kernel */
 };
 
 extern struct pmu pmu;

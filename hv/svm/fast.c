@@ -13,6 +13,13 @@
 #include "startup.h"
 #include "svm/svm.h"
 
+/* Whether an emulated instruction may have to be credited to a counter (hv/pmu/credit.h): not while
+ * global control stops them all, as it does when a kernel changes selectors. */
+static inline bool must_credit(struct cpu *cpu)
+{
+    return cpu->pmu.core.attention && (!pmu.amd.perfmon_v2 || rdmsr(MSR_PERF_GLOBAL_CTL));
+}
+
 /* Single-stepping and resume need care after an emulated instruction (slow.c). */
 #define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
 
@@ -52,6 +59,15 @@ static inline bool fast_icr(struct cpu *cpu)
  * push and a pop each, more than the loads. */
 #define FORGET_REGISTERS() __asm__ volatile("" : : : "memory")
 
+/* Not to be taken for the filter's answer, which the compiler would keep in a register for it. */
+static inline bool opaque_true(void)
+{
+    bool value;
+
+    __asm__("mov $1, %k0" : "=r"(value));
+    return value;
+}
+
 /* Writes what the hardware gets of a selector. It can fault only where the processor lacks the
  * selector: then the shadow is read by nobody (msr_access.c), and the slow way raises #GP. */
 static inline bool finish_selector(struct cpu *cpu, u32 low, u32 high)
@@ -60,7 +76,7 @@ static inline bool finish_selector(struct cpu *cpu, u32 low, u32 high)
         return false;
     cpu->exits[EXIT_PMU_WRITE]++;
     svm_advance(cpu_vmcb(cpu), 2);
-    return true;
+    return opaque_true();
 }
 
 static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
@@ -77,18 +93,21 @@ static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
 
 static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
 {
+    struct selector_halves *shadow;
     u32 low, high;
-    int counter;
 
     if (unlikely(!filter_allows_halves(&pmu.filter, (u32)cpu_vmcb(cpu)->rax, (u32)cpu->regs[RDX])))
         return fast_denied(cpu);
     FORGET_REGISTERS();
-    counter = pmu_amd_counter((u32)cpu->regs[RCX]);
-    if (unlikely(counter < 0))
+    shadow = pmu_amd_shadow(&cpu->pmu.amd, (u32)cpu->regs[RCX]);
+    if (unlikely(!shadow))
         return false;
     low = (u32)cpu_vmcb(cpu)->rax;
     high = (u32)cpu->regs[RDX];
-    pmu_amd_set_shadow(&cpu->pmu.amd, (u32)counter, low, high);
+    shadow->low = low;
+    shadow->high = high;
+    if (unlikely(pmu_amd_needs_attention(low)))
+        cpu->pmu.core.attention = true;
     return finish_selector(cpu, low, pmu_amd_allowed_high(high));
 }
 
@@ -97,6 +116,8 @@ bool svm_fast_exit(struct cpu *cpu)
     const struct vmcb *vmcb = cpu_vmcb(cpu);
 
     if (unlikely(vmcb->rflags & RFLAGS_UNUSUAL))
+        return false;
+    if (unlikely(must_credit(cpu)))
         return false;
     if (likely(vmcb->exit_code == VMEXIT_CPUID))
         return fast_cpuid(cpu);

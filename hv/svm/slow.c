@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "msr.h"
 #include "msr_access.h"
+#include "pmu/credit.h"
 #include "svm/svm.h"
 
 #define DR6_BS BIT(14)
@@ -28,17 +29,27 @@ static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
     cpu_stop();
 }
 
-/* What the processor does after an instruction with TF set, or that RF was set for
- * (APM 13.1.4, 13.1.3.1): the instruction was emulated, so neither happens by itself. */
-static void finish_instruction(struct vmcb *vmcb, u32 bytes)
+/* What the processor does after an instruction: it counts it, ends RF, and traps if TF is set
+ * (APM 13.1.4, 13.1.3.1). The instruction was emulated, so nothing of that happens by itself. */
+void svm_instruction_done(struct cpu *cpu)
 {
-    svm_advance(vmcb, bytes);
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+    u64 wrapped = credit_apply(cpu);
+
+    if (wrapped)
+        credit_overflow(cpu, wrapped, rdmsr(IA32_DEBUGCTL));
     vmcb->rflags &= ~RFLAGS_RF;
     if (!(vmcb->rflags & RFLAGS_TF))
         return;
     vmcb->dr6 |= DR6_BS;
     vmcb->clean &= ~(u32)CLEAN_DRX;
     svm_inject(vmcb, DB);
+}
+
+static void finish_instruction(struct cpu *cpu, u32 bytes)
+{
+    svm_advance(cpu_vmcb(cpu), bytes);
+    svm_instruction_done(cpu);
 }
 
 static void handle_cpuid(struct cpu *cpu, struct vmcb *vmcb)
@@ -55,7 +66,7 @@ static void handle_cpuid(struct cpu *cpu, struct vmcb *vmcb)
     cpu->regs[RBX] = out[1];
     cpu->regs[RCX] = out[2];
     cpu->regs[RDX] = out[3];
-    finish_instruction(vmcb, 2);
+    finish_instruction(cpu, 2);
 }
 
 /* EFER is in the VMCB, with SVME set for VMRUN's sake. The processor itself judges reserved bits:
@@ -107,7 +118,7 @@ static void handle_msr(struct cpu *cpu, struct vmcb *vmcb)
         cpu->regs[RAX] = (u32)value;
         cpu->regs[RDX] = value >> 32;
     }
-    finish_instruction(vmcb, 2);
+    finish_instruction(cpu, 2);
 }
 
 /* EXITINFO1 of an IOIO exit, APM 15.10.2; EXITINFO2 is the RIP of the next instruction. */
@@ -130,7 +141,7 @@ static void handle_io(struct cpu *cpu, struct vmcb *vmcb)
         io_write(port, size, (u32)(cpu->regs[RAX] & MASK(bits - 1, 0)));
     }
     vmcb->nrip = vmcb->exit_info2;
-    finish_instruction(vmcb, 0);
+    finish_instruction(cpu, 0);
     vmcb->nrip = 0;
 }
 
@@ -173,7 +184,7 @@ static void handle_vmmcall(struct cpu *cpu, struct vmcb *vmcb)
     }
     cpu->exits[EXIT_HYPERCALL]++;
     cpu->regs[RAX] = hypercall(cpu, (u32)cpu->regs[RCX], (u32)cpu->regs[RDX], (u32)cpu->regs[RBX]);
-    finish_instruction(vmcb, 3);
+    finish_instruction(cpu, 3);
 }
 
 static __attribute__((noreturn)) void handle_shutdown(struct cpu *cpu, const struct vmcb *vmcb)
@@ -203,7 +214,7 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
     case VMEXIT_INVD:
         cpu->exits[EXIT_INVD]++;
         wbinvd();
-        finish_instruction(vmcb, 2);
+        finish_instruction(cpu, 2);
         return;
     case VMEXIT_VMMCALL:
         handle_vmmcall(cpu, vmcb);
@@ -242,7 +253,9 @@ void svm_slow_exit(struct cpu *cpu)
 
     cpu->regs[RAX] = vmcb->rax;
     cpu->regs[RSP] = vmcb->rsp;
+    credit_begin(cpu, vmcb->cpl != 0, 0);
     dispatch(cpu, vmcb);
     vmcb->rax = cpu->regs[RAX];
     vmcb->rsp = cpu->regs[RSP];
+    credit_entry(cpu);
 }

@@ -140,6 +140,7 @@ static void svm_advance_by(struct cpu *cpu, u32 bytes)
 
     vmcb->rip += bytes;
     vmcb->int_shadow = 0;
+    svm_instruction_done(cpu);
 }
 
 static u64 *svm_rflags(struct cpu *cpu)

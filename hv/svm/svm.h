@@ -43,6 +43,9 @@ __attribute__((noreturn)) void svm_enter(struct cpu *cpu);
 bool svm_fast_exit(struct cpu *cpu);
 void svm_slow_exit(struct cpu *cpu);
 
+/* After an emulated instruction, with RIP behind it. */
+void svm_instruction_done(struct cpu *cpu);
+
 /* TLB_CONTROL for "forget this guest's translations on this core" (APM 15.16.1). */
 static inline u8 svm_flush(bool flush_by_asid)
 {

@@ -91,6 +91,35 @@ void cpuid_edit(const struct cpuid_context *context, u32 leaf, u32 subleaf, u32 
     regs[2] = (u32)context->cr4;
 }
 
+static u32 credits;
+static bool credited_user;
+
+void credit_begin(struct cpu *self, bool user, u64 global_ctrl)
+{
+    (void)global_ctrl;
+    self->pmu.core.due = 1;
+    credited_user = user;
+}
+
+u64 credit_apply(struct cpu *self)
+{
+    credits += self->pmu.core.due != 0;
+    self->pmu.core.due = 0;
+    return 0;
+}
+
+void credit_overflow(struct cpu *self, u64 wrapped, u64 debugctl)
+{
+    (void)self;
+    (void)wrapped;
+    (void)debugctl;
+}
+
+void credit_entry(struct cpu *self)
+{
+    (void)self;
+}
+
 static int set_up(void **state)
 {
     static struct boot_info info;
@@ -428,6 +457,36 @@ static void invd_writes_back(void **state)
     assert_int_equal(vmcb->event_inj, 0);
 }
 
+static void what_was_emulated_is_credited_once(void **state)
+{
+    (void)state;
+    credits = 0;
+    take_exit(VMEXIT_CPUID, 0, 0);
+    assert_int_equal(credits, 1);
+    assert_false(credited_user);
+    vmcb->cpl = 3;
+    take_exit(VMEXIT_INVD, 0, 0);
+    assert_int_equal(credits, 2);
+    assert_true(credited_user);
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 2 << 4 | 1, 0x300);
+    assert_int_equal(credits, 3);
+}
+
+/* They fault, or are executed again. */
+static void what_did_not_retire_is_not_credited(void **state)
+{
+    (void)state;
+    credits = 0;
+    touch = TOUCH_MAPPED;
+    take_exit(VMEXIT_VMRUN, 0, 0);
+    take_exit(VMEXIT_NPF, NPF_WRITE, 0x123456789000);
+    cpu->regs[RCX] = 0x12345;
+    take_exit(VMEXIT_MSR, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0x80000b0d);
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4 | 4, 0x302);
+    assert_int_equal(credits, 0);
+}
+
 static void triple_fault_resets(void **state)
 {
     (void)state;
@@ -462,6 +521,8 @@ int main(void)
         TEST(hypercall_needs_signature_and_ring_0),
         TEST(port_reads_change_only_their_width),
         TEST(invd_writes_back),
+        TEST(what_was_emulated_is_credited_once),
+        TEST(what_did_not_retire_is_not_credited),
         TEST(triple_fault_resets),
     };
 
