@@ -50,14 +50,15 @@ static void say_cores(const struct mp *mp)
 
 void banner(const struct conf *conf, const struct mp *mp, const struct boot_uart *uart)
 {
-    char console[48];
+    char console[48], list[24];
 
     say("cede: version %s\n", version_text());
     say_cores(mp);
     say("cede: memory: %lu bytes kept, %lu of them page tables\n",
         hypercall(HYPERCALL_MEMORY, 0, 0), hypercall(HYPERCALL_MEMORY, 0, 1));
     say("cede: pmu: %s\n", pmu_text());
-    say("cede: policy: %s%s\n", pmu_mode_text(conf->policy.pmu),
-        conf->policy.pmu == PMU_FILTERED ? ", list architectural" : "");
+    say("cede: policy: %s%s%s\n", pmu_mode_text(conf->policy.pmu),
+        conf->policy.pmu == PMU_FILTERED ? ", list " : "",
+        conf->policy.pmu == PMU_FILTERED ? conf_list_text(conf, list) : "");
     say("cede: console: %s\n", console_text(conf, uart, console));
 }

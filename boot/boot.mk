@@ -11,7 +11,11 @@ BOOT_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -
 LAUNCH_SRC := boot/launch.c boot/uefi.c boot/mem.c boot/text.c boot/conf.c boot/conf_load.c \
               boot/volume.c boot/devpath.c boot/bootopt.c boot/start.c boot/initrd.c boot/next.c \
               boot/bootorder.c boot/refuse.c boot/sbat.S
-LAUNCH_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(LAUNCH_SRC)))
+# The policy's parser is the hypervisor's own.
+POLICY_OBJ := $(BUILD)/boot/hv/pmu/policy_text.o
+LAUNCH_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(LAUNCH_SRC))) $(POLICY_OBJ)
+
+$(BUILD)/boot/conf.o: BOOT_CFLAGS += -Ihv
 
 $(BUILD)/boot/sbat.o: boot/sbat.csv
 
@@ -39,7 +43,11 @@ CEDE_SRC := $(filter-out boot/launch.c,$(LAUNCH_SRC)) boot/main.c boot/acpi.c bo
             boot/memory.c boot/bridge.c boot/cpu_ops.c boot/tables.c boot/switch.S boot/mp.c boot/elf.c \
             boot/place.c boot/image.S boot/console.c boot/presence.c boot/banner.c boot/pmu_text.c \
             boot/options.c boot/check.c boot/check_cpu.c
-CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(BUILD)/boot/preflight.o
+CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(POLICY_OBJ) $(BUILD)/boot/preflight.o
+
+$(BUILD)/boot/hv/%.o: hv/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_CFLAGS) -Ihv -MMD -MP -c $< -o $@
 
 # The hypervisor's judgement of a processor, compiled for the loader too.
 $(BUILD)/boot/preflight.o: hv/svm/preflight.c

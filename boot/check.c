@@ -29,10 +29,11 @@ static void report_firmware(void)
 static void report_conf(const struct conf *conf, const struct acpi *acpi)
 {
     struct boot_uart uart = console_choose(conf, &acpi->uart);
-    char text[48];
+    char text[48], list[24];
 
     say("cede: console: %s\n", console_text(conf, &uart, text));
-    say("cede: policy: %s, hypervisor-bit %s, unknown-msr %s\n", pmu_mode_text(conf->policy.pmu),
+    say("cede: policy: %s, list %s, hypervisor-bit %s, unknown-msr %s\n",
+        pmu_mode_text(conf->policy.pmu), conf_list_text(conf, list),
         conf->policy.hypervisor_bit ? "on" : "off", conf->policy.unknown_msr_gp ? "gp" : "pass");
 }
 

@@ -1,11 +1,8 @@
 #include "conf.h"
 
+#include "pmu/policy_text.h"
+#include "span.h"
 #include "text.h"
-
-/* A piece of the file; not NUL-terminated. */
-struct span {
-    const char *at, *end;
-};
 
 struct key;
 
@@ -50,16 +47,6 @@ static bool reject(struct parser *p, const char *format, ...)
     return false;
 }
 
-static size_t length(struct span s)
-{
-    return (size_t)(s.end - s.at);
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
 static struct span trim(struct span s)
 {
     while (s.at < s.end && is_blank(*s.at))
@@ -69,17 +56,10 @@ static struct span trim(struct span s)
     return s;
 }
 
-static bool span_is(struct span s, const char *text)
-{
-    while (s.at < s.end && *text && *s.at == *text)
-        s.at++, text++;
-    return s.at == s.end && !*text;
-}
-
 /* For messages: the start of a span as text, with what is not printable ASCII as '?'. */
 static const char *shown(struct span s, char out[24])
 {
-    size_t n = MIN(length(s), (size_t)23);
+    size_t n = MIN(span_length(s), (size_t)23);
 
     for (size_t i = 0; i < n; i++)
         out[i] = s.at[i] >= ' ' && s.at[i] < 127 ? s.at[i] : '?';
@@ -103,7 +83,7 @@ static char *field_of(struct parser *p, const struct key *key)
 static bool set_text(struct parser *p, const struct key *key, struct span value)
 {
     char *field = field_of(p, key);
-    size_t n = length(value);
+    size_t n = span_length(value);
 
     if (n >= key->size)
         return reject(p, "'%s' is longer than %u bytes", key->name, (unsigned)key->size - 1);
@@ -119,9 +99,9 @@ static bool set_path(struct parser *p, const struct key *key, struct span value)
     char *field = field_of(p, key);
     size_t used = 0;
 
-    if (length(value) + 2 > key->size)
+    if (span_length(value) + 2 > key->size)
         return reject(p, "'%s' is longer than %u bytes", key->name, (unsigned)key->size - 2);
-    if (length(value) && *value.at != '\\' && *value.at != '/')
+    if (span_length(value) && *value.at != '\\' && *value.at != '/')
         field[used++] = '\\';
     for (; value.at < value.end; value.at++)
         field[used++] = *value.at == '/' ? '\\' : *value.at;
@@ -153,30 +133,13 @@ static bool set_choice(struct parser *p, const struct key *key, struct span valu
     return true;
 }
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : 99;
-}
-
 /* Decimal, or hexadecimal with 0x; false if it is neither or above `max`. */
 static bool number(struct span s, u32 max, u32 *out)
 {
-    int base = length(s) > 2 && s.at[0] == '0' && (s.at[1] | 32) == 'x' ? 16 : 10;
-    u64 value = 0;
+    u64 value;
 
-    s.at += base == 16 ? 2 : 0;
-    if (s.at == s.end)
+    if (!span_take_number(&s, max, &value) || s.at < s.end)
         return false;
-    for (; s.at < s.end; s.at++) {
-        if (digit(*s.at) >= base)
-            return false;
-        value = value * (u64)base + (u64)digit(*s.at);
-        if (value > max)
-            return false;
-    }
     *out = (u32)value;
     return true;
 }
@@ -224,6 +187,7 @@ static const struct key keys[] = {
     {"pmu", set_choice, FIELD_OF(policy.pmu), pmu_modes},
     {"hypervisor-bit", set_choice, FIELD_OF(policy.hypervisor_bit), on_off},
     {"unknown-msr", set_choice, FIELD_OF(policy.unknown_msr_gp), unknown_msr},
+    {"policy", set_path, FIELD_OF(policy_file), NULL},
     {"cmdline", set_text, FIELD_OF(options), NULL}, /* another name for options */
 };
 
@@ -235,7 +199,7 @@ _Static_assert(COUNT(keys) <= COUNT(((struct parser *)0)->seen), "seen[] too sma
 static unsigned edits(struct span word, const char *name)
 {
     unsigned row[24];
-    unsigned width = (unsigned)length(word);
+    unsigned width = (unsigned)span_length(word);
 
     if (width >= COUNT(row))
         return 99;
@@ -301,6 +265,26 @@ static bool parse_section(struct parser *p, struct span line)
         shown(line, buffer));
 }
 
+/* "file:line: 'word': what is wrong" */
+static void explain_policy(char error[CONF_ERROR], const char *file, unsigned line,
+                           const struct policy_error *what)
+{
+    const char *quote = what->word[0] ? "'" : "";
+
+    text_print(error, CONF_ERROR, "%s:%u: %s%s%s%s%s", file, line, quote, what->word, quote,
+               what->word[0] ? ": " : "", what->message);
+}
+
+static bool parse_rule(struct parser *p, struct span line)
+{
+    struct policy_error what;
+
+    if (policy_parse_line(&p->conf->rules, line.at, span_length(line), &what))
+        return true;
+    explain_policy(p->error, "cede.conf", p->line, &what);
+    return false;
+}
+
 static bool parse_line(struct parser *p, struct span line)
 {
     const char *equals = line.at;
@@ -313,6 +297,8 @@ static bool parse_line(struct parser *p, struct span line)
         return true;
     if (*line.at == '[')
         return parse_section(p, line);
+    if (policy_is_line(line.at, span_length(line)))
+        return parse_rule(p, line);
     while (equals < line.end && *equals != '=')
         equals++;
     if (equals == line.end)
@@ -338,6 +324,7 @@ static bool check_whole(struct parser *p)
 void conf_defaults(struct conf *conf)
 {
     *conf = (struct conf){.console = CONSOLE_AUTO, .policy = {.pmu = PMU_FILTERED}};
+    policy_start(&conf->rules, conf->events, COUNT(conf->events));
 }
 
 bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR])
@@ -360,4 +347,50 @@ bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CON
         text = eol < end ? eol + 1 : end;
     }
     return check_whole(&p);
+}
+
+/* A path's last part, which is enough to say which file is meant. */
+static const char *file_name(const char *path, char out[24])
+{
+    struct span name = {path, path};
+
+    for (; *name.end; name.end++)
+        if (*name.end == '\\')
+            name.at = name.end + 1;
+    return shown(name, out);
+}
+
+bool conf_parse_policy(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR])
+{
+    struct policy_error what;
+    char name[24];
+
+    error[0] = 0;
+    if (policy_parse(&conf->rules, text, size, &what))
+        return true;
+    explain_policy(error, file_name(conf->policy_file, name), what.line, &what);
+    return false;
+}
+
+bool conf_finish(struct conf *conf, char error[CONF_ERROR])
+{
+    char name[24];
+
+    error[0] = 0;
+    if (!conf->policy_file[0] && !conf->rules.lines)
+        return true;
+    conf->policy.rules = (u64)(uintptr_t)&conf->rules;
+    if (policy_allows_something(&conf->rules))
+        return true;
+    text_print(error, CONF_ERROR,
+               "%s: the policy allows nothing: add 'allow architectural', or set 'pmu = off'",
+               conf_list_text(conf, name));
+    return false;
+}
+
+const char *conf_list_text(const struct conf *conf, char out[24])
+{
+    return !conf->policy.rules
+               ? "architectural"
+               : file_name(conf->policy_file[0] ? conf->policy_file : "cede.conf", out);
 }

@@ -4,10 +4,11 @@
 #define CEDE_CONF_H
 
 #include "boot_info.h"
+#include "pmu_policy.h"
 
 #define CONF_PATH    256
 #define CONF_OPTIONS 2048
-#define CONF_ERROR   160
+#define CONF_ERROR   240
 #define CONF_LIMIT   KIB(64) /* a larger file is not a configuration */
 
 enum conf_console { CONSOLE_AUTO, CONSOLE_PORT, CONSOLE_NONE };
@@ -20,13 +21,26 @@ struct conf {
     u16 port; /* of CONSOLE_PORT */
     u32 baud; /* 0: as the firmware left it */
     struct boot_policy policy;
+    char policy_file[CONF_PATH]; /* as next; empty: none */
+    struct pmu_policy rules;     /* the lines that start with allow or deny, then the file's too */
+    struct filter_entry events[POLICY_EVENTS];
 };
 
-/* What a missing cede.conf means. */
+/* What a missing cede.conf means. A struct conf points to itself: it must stay where it is. */
 void conf_defaults(struct conf *conf);
 
 /* Parses text[size]. On false, `error` is one line for the operator: file, line number, what to do.
  */
 bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR]);
+
+/* Adds what policy_file says; likewise. */
+bool conf_parse_policy(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR]);
+
+/* When all has been parsed: whether the policy as a whole makes sense. Hands it to the hypervisor.
+ */
+bool conf_finish(struct conf *conf, char error[CONF_ERROR]);
+
+/* Which list is in force, for the operator: "architectural", or a file's name. */
+const char *conf_list_text(const struct conf *conf, char out[24]);
 
 #endif

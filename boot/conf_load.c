@@ -1,6 +1,7 @@
-/* Finds and reads cede.conf; conf.c parses it. */
+/* Finds and reads cede.conf and the policy that it names; conf.c parses them. */
 #include "next.h"
 #include "refuse.h"
+#include "text.h"
 #include "volume.h"
 
 static EFI_STATUS read_conf(EFI_HANDLE volume, void **text, u64 *size)
@@ -12,10 +13,43 @@ static EFI_STATUS read_conf(EFI_HANDLE volume, void **text, u64 *size)
     return status;
 }
 
+static bool load_policy(EFI_HANDLE volume, struct conf *conf, char error[CONF_ERROR])
+{
+    CHAR16 path[CONF_PATH];
+    void *text;
+    u64 size;
+    EFI_STATUS status;
+
+    if (!conf->policy_file[0])
+        return true;
+    status = text_to_utf16(conf->policy_file, path, COUNT(path))
+                 ? volume_read(volume, path, POLICY_LIMIT, &text, &size)
+                 : EFI_INVALID_PARAMETER;
+    if (EFI_ERROR(status)) {
+        text_print(error, CONF_ERROR, "policy = %s: it cannot be read from Cede's volume: %s",
+                   conf->policy_file,
+                   status == EFI_BAD_BUFFER_SIZE ? "larger than 256 KiB" : status_text(status));
+        return false;
+    }
+    bool good = conf_parse_policy(text, size, conf, error);
+    pool_free(text);
+    return good;
+}
+
+static bool parse(EFI_HANDLE volume, const char *text, u64 size, struct conf *conf)
+{
+    char error[CONF_ERROR];
+    bool good = conf_parse(text, size, conf, error) && load_policy(volume, conf, error) &&
+                conf_finish(conf, error);
+
+    if (!good)
+        refuse("%s", error);
+    return good;
+}
+
 bool conf_load(EFI_HANDLE image, struct conf *conf)
 {
     EFI_LOADED_IMAGE *self = protocol(image, &loaded_image_guid);
-    char error[CONF_ERROR];
     void *text;
     u64 size;
     EFI_STATUS status = read_conf(self->DeviceHandle, &text, &size);
@@ -28,9 +62,7 @@ bool conf_load(EFI_HANDLE image, struct conf *conf)
                status == EFI_BAD_BUFFER_SIZE ? "larger than 64 KiB" : status_text(status));
         return false;
     }
-    bool good = conf_parse(text, size, conf, error);
+    bool good = parse(self->DeviceHandle, text, size, conf);
     pool_free(text);
-    if (!good)
-        refuse("%s", error);
     return good;
 }

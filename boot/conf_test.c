@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "conf.c"
+#include "pmu/policy_text.c"
 #include "text.c"
 
 static struct conf conf;
@@ -154,12 +155,71 @@ static void not_text(void **state)
     assert_false(parse_bytes("\xef\xbb", 2));
 }
 
+static bool finish(void)
+{
+    bool good = conf_finish(&conf, error);
+
+    assert_true(good == !error[0]);
+    assert_true(!good || !conf.policy.rules || conf.policy.rules == (u64)(uintptr_t)&conf.rules);
+    return good;
+}
+
+static void policy_lines(void **state)
+{
+    char name[24];
+
+    (void)state;
+    good("next = x");
+    assert_true(finish());
+    assert_int_equal(conf.policy.rules, 0);
+    assert_string_equal(conf_list_text(&conf, name), "architectural");
+    good("[cede]\n  allow core # comment\r\npmu = filtered\ndeny 0xc0/0x01\nnext = a = b");
+    assert_true(finish());
+    assert_int_equal(conf.rules.lines, 2);
+    assert_int_equal(conf.rules.presets[POLICY_ALLOW], 1 << PRESET_CORE);
+    assert_int_equal(conf.rules.event_count, 1);
+    assert_ptr_equal(conf.rules.events, conf.events);
+    assert_string_equal(conf_list_text(&conf, name), "cede.conf");
+    bad("pmu = off\nallow 0xc0", "cede.conf:2: '0xc0': write event select and umask apart, as "
+                                 "0xc0/0x00");
+    bad("allow", "cede.conf:1: 'allow' and 'deny' need an event, a preset or another word");
+    bad("allow = core", "cede.conf:1: '=': neither an event as 0xc0/0x00, nor architectural, core, "
+                        "all, fixed, topdown, modifier, offcore, frontend or ldlat");
+    bad("allowed = core", "cede.conf:1: unknown key 'allowed' (docs/cede.conf.md lists them)");
+    good("deny uncore");
+    assert_false(finish());
+    assert_string_equal(error, "cede.conf: the policy allows nothing: add 'allow architectural', "
+                               "or set 'pmu = off'");
+}
+
+static void policy_files(void **state)
+{
+    static const char rules[] = "allow architectural\n\ndeny 0xc4/0x00\nallow fixed 16\n";
+    char name[24];
+
+    (void)state;
+    good("policy = EFI/cede/tight.policy\ndeny 0xc5/0x00");
+    assert_string_equal(conf.policy_file, "\\EFI\\cede\\tight.policy");
+    assert_false(finish());
+    assert_string_equal(error, "tight.policy: the policy allows nothing: add 'allow "
+                               "architectural', or set 'pmu = off'");
+    assert_true(conf_parse_policy(rules, 35, &conf, error));
+    assert_string_equal(error, "");
+    assert_true(finish());
+    assert_int_equal(conf.rules.event_count, 2);
+    assert_string_equal(conf_list_text(&conf, name), "tight.policy");
+    assert_false(conf_parse_policy(rules, sizeof rules - 1, &conf, error));
+    assert_string_equal(error, "tight.policy:4: '16': a fixed counter is a number up to 15");
+    assert_false(conf_parse_policy(rules, POLICY_LIMIT + 1, &conf, error));
+    assert_string_equal(error, "tight.policy:1: larger than 256 KiB: not a policy");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(whole_file), cmocka_unit_test(console),
-        cmocka_unit_test(aliases),  cmocka_unit_test(messages),   cmocka_unit_test(sizes),
-        cmocka_unit_test(not_text),
+        cmocka_unit_test(defaults), cmocka_unit_test(whole_file),   cmocka_unit_test(console),
+        cmocka_unit_test(aliases),  cmocka_unit_test(messages),     cmocka_unit_test(sizes),
+        cmocka_unit_test(not_text), cmocka_unit_test(policy_lines), cmocka_unit_test(policy_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@
 
 #include "types.h"
 
-#define BOOT_INFO_VERSION 1
+#define BOOT_INFO_VERSION 2
 #define PAGE_SIZE         4096ULL
 
 enum hv_operation { HV_PREPARE, HV_START };
@@ -66,6 +66,7 @@ struct boot_policy {
     u8 pmu;            /* enum pmu_mode */
     u8 hypervisor_bit; /* show CPUID.1:ECX[31] and the Cede leaf */
     u8 unknown_msr_gp; /* MSRs unknown to the table, on a CPU newer than it: #GP instead of pass */
+    u64 rules;         /* struct pmu_policy, read by HV_PREPARE only; 0: the architectural preset */
 };
 
 /* One processor that the MADT lists as enabled or online-capable. */

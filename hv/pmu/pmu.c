@@ -42,14 +42,33 @@ static void prepare_intel(struct msr_context *context)
     build_filter(&cpu);
 }
 
+static struct pmu_policy operators;
+
+static void adopt_policy(u64 rules)
+{
+    pmu.policy = &policy_default;
+    if (!rules)
+        return;
+    operators = *(const struct pmu_policy *)(uintptr_t)rules;
+    pmu.policy = &operators;
+}
+
+/* The list of events is in the loader's memory; all that is needed of it is in the filter now. */
+static void forget_events(void)
+{
+    operators.events = NULL;
+    operators.event_count = 0;
+}
+
 void pmu_prepare(struct msr_context *context)
 {
     pmu.mode = context->pmu;
-    pmu.policy = &policy_default;
+    adopt_policy(hv.info->policy.rules);
     if (context->vendor == CPU_AMD)
         prepare_amd(context);
     else
         prepare_intel(context);
+    forget_events();
 }
 
 static void start(struct cpu *cpu)
