@@ -1,0 +1,417 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "pmu/filter.c"
+#include "pmu/intel.c"
+#include "pmu/policy.c"
+
+#define USUAL (EVTSEL_EN | EVTSEL_USR | EVTSEL_OS | EVTSEL_INT)
+
+static struct filter filter;
+static const struct policy_cpu policy_cpu = {.format = &filter_format_intel,
+                                             .architectural = pmu_intel_architectural,
+                                             .architectural_count = 7};
+
+static int build(void **state)
+{
+    (void)state;
+    policy_build(&filter, &policy_default, &policy_cpu);
+    return 0;
+}
+
+static int reference_counter(u32 msr)
+{
+    if (msr >= 0x186 && msr <= 0x18f)
+        return (int)msr - 0x186;
+    return msr >= 0x1901 && msr <= 0x1925 && msr % 4 == 1 ? (int)(msr - 0x1901) / 4 : -1;
+}
+
+static void every_selector_alias_is_known(void **state)
+{
+    static const u32 first[] = {0, 0x80000000, 0xbfffff00, 0xc0000000, 0xfffff000};
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(first); i++)
+        for (u32 msr = first[i]; msr - first[i] < 0x4000 && msr >= first[i]; msr++)
+            assert_int_equal(pmu_intel_counter(msr), reference_counter(msr));
+}
+
+/* CPUID.0AH EBX's first seven, of all 2^24 events. */
+static void architectural_preset(void **state)
+{
+    static const u64 allowed[] = {0x003c, 0x00c0, 0x013c, 0x4f2e, 0x412e, 0x00c4, 0x00c5};
+    u32 count = 0;
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(allowed); i++)
+        assert_true(filter_allows(&filter, allowed[i] | USUAL));
+    for (u64 event = 0; event < BIT(24); event++)
+        count += filter_allows(&filter, (event & 0xffff) | event >> 16 << 40);
+    assert_int_equal(count, COUNT(allowed));
+}
+
+static void allowed_values_reach_the_hardware_as_written(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < 7; i++) {
+        u64 value =
+            pmu_intel_architectural[i].first | (u64)pmu_intel_architectural[i].match << 8 | USUAL;
+
+        assert_int_equal(pmu_intel_hardware_value(&filter, value), value);
+    }
+}
+
+static void denied_values_leave_what_may_fault(void **state)
+{
+    static const u64 denied[] = {
+        USUAL | 0x1b7,
+        USUAL | 0xc0 | EVTSEL_EDGE,
+        USUAL | 0xc0 | BIT(24),
+        USUAL | 0xc0 | EVTSEL_INV,
+        USUAL | 0xc0 | BIT(19),
+        USUAL | 0xff29,
+        0x1b7,
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(denied); i++)
+        assert_int_equal(pmu_intel_hardware_value(&filter, denied[i]), 0);
+    assert_int_equal(pmu_intel_hardware_value(&filter, USUAL | 0xc0 | EVTSEL_ANY), EVTSEL_ANY);
+    for (u32 bit = 32; bit < 64; bit++)
+        assert_int_equal(pmu_intel_hardware_value(&filter, USUAL | 0xc0 | BIT(bit)), BIT(bit));
+}
+
+/* Whatever the guest writes, the hardware counts no event that is not allowed. */
+static void hardware_never_counts_more(void **state)
+{
+    u64 random = 88172645463325252ULL;
+
+    (void)state;
+    for (u32 i = 0; i < 2000000; i++) {
+        u64 hardware;
+
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        hardware = pmu_intel_hardware_value(&filter, i & 1 ? random : random & 0xffffffff);
+        assert_true(!(hardware & EVTSEL_EN) || filter_allows(&filter, hardware));
+    }
+}
+
+static void modes(void **state)
+{
+    (void)state;
+    assert_int_equal(pmu_intel_value(PMU_FULL, &filter, USUAL | 0x1b7), USUAL | 0x1b7);
+    assert_int_equal(pmu_intel_value(PMU_OFF, &filter, USUAL | 0xc0), 0);
+    assert_int_equal(pmu_intel_value(PMU_FILTERED, &filter, USUAL | 0xc0), USUAL | 0xc0);
+}
+
+static void guest_write(struct pmu_intel *pmu, u32 counter, u64 value, u64 rip)
+{
+    pmu_intel_commit(pmu, counter, value, pmu_intel_hardware_value(&filter, value), rip);
+}
+
+static void guest_reads_what_it_wrote_and_denials_are_recorded(void **state)
+{
+    struct pmu_intel pmu = {0};
+
+    (void)state;
+    guest_write(&pmu, 9, USUAL | 0xc0, 0x1000);
+    guest_write(&pmu, 0, 0, 0x1000);
+    guest_write(&pmu, 0, 0x1b7, 0x1000); /* EN clear */
+    assert_int_equal(pmu.core.denials, 0);
+    assert_int_equal(pmu_intel_read(&pmu, PMU_FILTERED, 9), USUAL | 0xc0);
+    assert_int_equal(pmu_intel_read(&pmu, PMU_OFF, 9), 0);
+    guest_write(&pmu, 3, USUAL | 0x1b7, 0x2000);
+    assert_int_equal(pmu.core.denials, 1);
+    assert_int_equal(pmu.core.denied_value, USUAL | 0x1b7);
+    assert_int_equal(pmu.core.denied_rip, 0x2000);
+    assert_int_equal(pmu_intel_read(&pmu, PMU_FILTERED, 3), USUAL | 0x1b7);
+}
+
+/* --- FIXED_CTR_CTRL --------------------------------------------------------------------------- */
+
+static void fixed_fields(void **state)
+{
+    static const struct {
+        bool exists_any, may_any;
+        u16 allowed;
+        u64 value, hardware;
+    } cases[] = {
+        {false, false, 0xf, 0xbbbb, 0xbbbb},
+        {false, false, 0x7, 0xbbbb, 0x0bbb},
+        {false, false, 0x2, 0x0333, 0x0030},
+        {false, false, 0xf, 0x0004, 0x0004}, /* reserved there: left to fault */
+        {true, false, 0xf, 0x0007, 0x0000},  /* AnyThread: the field is denied */
+        {true, false, 0xf, 0x0373, 0x0303},
+        {true, true, 0xf, 0x0777, 0x0777},
+        {true, true, 0x1, 0x0777, 0x0007},
+        {false, false, 0x1, 0x30003, 0x30003}, /* counter 4 does not exist: left to fault */
+        {false, false, 0x0, 0x8888, 0x0000},   /* a PMI alone counts nothing, and is denied too */
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        struct pmu_intel_caps caps = {.fixed = 0xf, .any_thread = cases[i].exists_any};
+        struct pmu_intel_limits limits = {.fixed = cases[i].allowed,
+                                          .any_thread = cases[i].may_any};
+        u64 hardware = pmu_intel_fixed_value(&caps, &limits, cases[i].value);
+
+        if (hardware != cases[i].hardware)
+            fail_msg("case %u: %lx", i, hardware);
+    }
+}
+
+/* Of every value, no field counts that is not allowed; and if none is ever changed, the register
+ * need not be intercepted. */
+static void fixed_is_restricted_when_a_value_would_change(void **state)
+{
+    (void)state;
+    for (u32 allowed = 0; allowed < 16; allowed++)
+        for (u32 any = 0; any < 4; any++) {
+            struct pmu_intel_caps caps = {.fixed = 0xf, .any_thread = any & 1};
+            struct pmu_intel_limits limits = {.fixed = (u16)allowed, .any_thread = any & 2};
+            u64 legal = any & 1 ? 0xffff : 0xbbbb;
+            bool changed = false;
+
+            for (u64 value = 0; value < 0x10000; value++) {
+                u64 hardware = pmu_intel_fixed_value(&caps, &limits, value);
+
+                changed |= !(value & ~legal) && hardware != value;
+                for (u32 i = 0; i < 4; i++)
+                    assert_true((allowed >> i & 1) || !(FIXED_FIELD(hardware, i) & 3));
+            }
+            assert_int_equal(changed, pmu_intel_fixed_restricted(&caps, &limits));
+        }
+}
+
+/* --- auxiliary registers, DEBUGCTL, PERF_CAPABILITIES ----------------------------------------- */
+
+static void auxiliary_registers(void **state)
+{
+    static const struct pmu_policy policy = {
+        .aux_count = 1,
+        .aux = {{.mask = ~0ULL, .match = 0x3f803c0001, .kind = AUX_OFFCORE}},
+    };
+    const struct pmu_intel_limits none = {0}, some = {.policy = &policy};
+    u32 found = 0;
+
+    (void)state;
+    for (u32 msr = 0; msr < 0x2000; msr++)
+        found += pmu_intel_aux(msr) >= 0;
+    assert_int_equal(found, PMU_INTEL_AUX);
+    for (u32 i = 0; i < PMU_INTEL_AUX; i++) {
+        assert_int_equal(pmu_intel_aux_value(&none, i, 0x3f803c0001), 0);
+        assert_int_equal(pmu_intel_aux_value(&some, i, 0x3f803c0003), 0);
+    }
+    assert_int_equal(pmu_intel_aux_value(&some, (u32)pmu_intel_aux(0x1a7), 0x3f803c0001),
+                     0x3f803c0001);
+    assert_int_equal(pmu_intel_aux_value(&some, (u32)pmu_intel_aux(0x3f7), 0x3f803c0001), 0);
+}
+
+static void debugctl(void **state)
+{
+    (void)state;
+    assert_int_equal(pmu_intel_debugctl(0, 0xffff), 0xffff & ~(BIT(0) | 0x7c0 | BIT(13)));
+    assert_int_equal(pmu_intel_debugctl(0, 0x5802), 0x5802);
+    assert_int_equal(pmu_intel_debugctl(BIT(FEATURE_LBR), 0x7c1), 1);
+    assert_int_equal(pmu_intel_debugctl(BIT(FEATURE_UNCORE), 0x2000), 0x2000);
+    assert_int_equal(pmu_intel_debugctl(BIT(FEATURE_PEBS) | BIT(FEATURE_PT), 0x7c0), 0);
+    assert_int_equal(pmu_intel_debugctl(0, BIT(20)), BIT(20)); /* faults as bare */
+}
+
+static void capabilities(void **state)
+{
+    const struct pmu_intel_limits topdown = {.fixed = 0xf}, three = {.fixed = 0x7};
+
+    (void)state;
+    assert_int_equal(pmu_intel_capabilities(0, &topdown, ~0ULL), 0x8b000);
+    assert_int_equal(pmu_intel_capabilities(0, &three, ~0ULL), 0x3000);
+    assert_int_equal(pmu_intel_capabilities(BIT(FEATURE_LBR), &three, ~0ULL), 0x303f);
+    assert_int_equal(pmu_intel_capabilities(0, &topdown, 0xb000), 0xb000); /* bed P's own */
+}
+
+/* --- a machine of MSRs; those outside the list fault ------------------------------------------ */
+
+static struct {
+    u32 leaf_1_ecx, leaf_7_1_eax, leaf_0a[4], leaf_23_0_eax, leaf_23_1[4];
+    u64 selector[PMU_INTEL_COUNTERS], fixed_ctrl, offcore, capabilities;
+    u32 selectors;
+    u64 pebs_enable;
+} machine;
+
+static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
+{
+    memset(out, 0, 16);
+    if (leaf == 1)
+        out[2] = machine.leaf_1_ecx;
+    if (leaf == 7 && subleaf == 1)
+        out[0] = machine.leaf_7_1_eax;
+    if (leaf == 0xa)
+        memcpy(out, machine.leaf_0a, 16);
+    if (leaf == 0x23 && subleaf == 0)
+        out[0] = machine.leaf_23_0_eax;
+    if (leaf == 0x23 && subleaf == 1)
+        memcpy(out, machine.leaf_23_1, 16);
+}
+
+static u64 *register_of(u32 msr)
+{
+    if (msr - 0x186 < machine.selectors)
+        return &machine.selector[msr - 0x186];
+    switch (msr) {
+    case 0x38d:
+        return &machine.fixed_ctrl;
+    case 0x1a6:
+        return &machine.offcore;
+    case 0x3f1:
+        return &machine.pebs_enable;
+    case 0x345:
+        return &machine.capabilities;
+    }
+    return NULL;
+}
+
+static bool fake_rdmsr(u32 msr, u64 *value)
+{
+    const u64 *at = register_of(msr);
+
+    if (at)
+        *value = *at;
+    return at;
+}
+
+static bool fake_wrmsr(u32 msr, u64 value)
+{
+    u64 *at = register_of(msr);
+
+    if (at)
+        *at = value;
+    return at;
+}
+
+static const struct pmu_access access = {fake_cpuid, fake_rdmsr, fake_wrmsr};
+
+static struct pmu_intel_caps discovered(u32 eax, u32 ecx, u32 edx)
+{
+    struct pmu_intel_caps caps;
+
+    machine.leaf_0a[0] = eax;
+    machine.leaf_0a[2] = ecx;
+    machine.leaf_0a[3] = edx;
+    pmu_intel_discover(&caps, &access);
+    return caps;
+}
+
+static void discovery(void **state)
+{
+    struct pmu_intel_caps caps;
+
+    (void)state;
+    memset(&machine, 0, sizeof(machine));
+    caps = discovered(0x07300403, 0, 0x603); /* Sandy Bridge */
+    assert_int_equal(caps.version, 3);
+    assert_int_equal(caps.counters, 4);
+    assert_int_equal(caps.width, 48);
+    assert_int_equal(caps.fixed, 7);
+    assert_int_equal(caps.fixed_width, 48);
+    assert_true(caps.any_thread && !caps.full_width);
+    machine.leaf_1_ecx = BIT(15);
+    machine.capabilities = BIT(13);
+    caps = discovered(0x08300805, 0xf, 0x8604); /* Ice Lake */
+    assert_int_equal(caps.counters, 8);
+    assert_int_equal(caps.fixed, 0xf);
+    assert_true(!caps.any_thread && caps.full_width);
+    machine.leaf_7_1_eax = BIT(8);
+    machine.leaf_23_0_eax = BIT(1);
+    machine.leaf_23_1[0] = 0x3ff;
+    machine.leaf_23_1[1] = 0x77;
+    caps = discovered(0x0c300806, 0xf, 0x8604);
+    assert_int_equal(caps.counters, 10);
+    assert_int_equal(caps.fixed, 0x77);
+}
+
+static const struct pmu_intel_caps four = {.version = 4, .counters = 4, .fixed = 7};
+static const struct pmu_intel_limits limits = {.fixed = 7}, two_only = {.fixed = 3};
+
+static void reset_machine(void)
+{
+    memset(&machine, 0, sizeof(machine));
+    machine.selectors = 4;
+    machine.selector[0] = USUAL | 0xc0;
+    machine.selector[3] = USUAL | 0x1b7;
+    machine.fixed_ctrl = 0x333;
+    machine.offcore = 0x10001;
+    machine.pebs_enable = 1;
+}
+
+static void start_judges_what_firmware_left(void **state)
+{
+    struct pmu_intel pmu;
+
+    (void)state;
+    reset_machine();
+    pmu_intel_start(&pmu, &four, PMU_FILTERED, &filter, &two_only, &access);
+    assert_int_equal(machine.selector[0], USUAL | 0xc0);
+    assert_int_equal(machine.selector[3], 0);
+    assert_int_equal(machine.fixed_ctrl, 0x033);
+    assert_int_equal(machine.offcore, 0);
+    assert_int_equal(machine.pebs_enable, 0);
+    assert_int_equal(pmu_intel_read(&pmu, PMU_FILTERED, 3), USUAL | 0x1b7);
+    assert_int_equal(pmu.fixed_ctrl, 0x333);
+    assert_int_equal(pmu.aux[0], 0x10001);
+    assert_true(pmu.core.attention && pmu.fixed_kept);
+}
+
+static void switching_judges_again(void **state)
+{
+    struct pmu_intel pmu;
+
+    (void)state;
+    reset_machine();
+    pmu_intel_start(&pmu, &four, PMU_FILTERED, &filter, &limits, &access);
+    assert_false(pmu.fixed_kept); /* not intercepted */
+    machine.fixed_ctrl = 0x3b3;   /* so the guest writes it itself */
+    pmu.core.attention = false;
+    pmu_intel_switch(&pmu, &four, PMU_FILTERED, PMU_FULL, &filter, &limits, &access);
+    assert_int_equal(machine.selector[3], USUAL | 0x1b7);
+    assert_int_equal(machine.fixed_ctrl, 0x3b3);
+    assert_true(pmu.core.attention);
+    machine.selector[1] = USUAL | 0x1bb;
+    machine.selector[2] = USUAL | 0x3c;
+    pmu_intel_switch(&pmu, &four, PMU_FULL, PMU_FILTERED, &filter, &two_only, &access);
+    assert_int_equal(machine.selector[1], 0);
+    assert_int_equal(machine.selector[2], USUAL | 0x3c);
+    assert_int_equal(machine.fixed_ctrl, 0x0b3);
+    pmu_intel_switch(&pmu, &four, PMU_FILTERED, PMU_OFF, &filter, &two_only, &access);
+    assert_int_equal(machine.selector[2] | machine.fixed_ctrl, 0);
+    pmu_intel_switch(&pmu, &four, PMU_OFF, PMU_FILTERED, &filter, &limits, &access);
+    assert_int_equal(machine.selector[2], USUAL | 0x3c);
+    assert_int_equal(machine.fixed_ctrl, 0x3b3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_selector_alias_is_known),
+        cmocka_unit_test(architectural_preset),
+        cmocka_unit_test(allowed_values_reach_the_hardware_as_written),
+        cmocka_unit_test(denied_values_leave_what_may_fault),
+        cmocka_unit_test(hardware_never_counts_more),
+        cmocka_unit_test(modes),
+        cmocka_unit_test(guest_reads_what_it_wrote_and_denials_are_recorded),
+        cmocka_unit_test(fixed_fields),
+        cmocka_unit_test(fixed_is_restricted_when_a_value_would_change),
+        cmocka_unit_test(auxiliary_registers),
+        cmocka_unit_test(debugctl),
+        cmocka_unit_test(capabilities),
+        cmocka_unit_test(discovery),
+        cmocka_unit_test(start_judges_what_firmware_left),
+        cmocka_unit_test(switching_judges_again),
+    };
+
+    return cmocka_run_group_tests(tests, build, NULL);
+}
