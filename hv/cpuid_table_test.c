@@ -7,8 +7,14 @@
 #include "cpuid_rows.c"
 #include "cpuid_table.c"
 #include "msr_rows_amd.c"
+#include "msr_rows_intel.c"
 
-static const struct cpuid_context nothing_special;
+static const struct cpuid_context nothing_special, on_intel = {.intel = true};
+
+static bool is_plain(bool is_intel, u32 leaf)
+{
+    return is_intel ? cpuid_plain_intel(leaf) : cpuid_plain_amd(leaf);
+}
 
 /* The guest's answer when the hardware has every bit set. */
 static void edit_ones(const struct cpuid_context *guest, u32 leaf, u32 subleaf, u32 regs[4])
@@ -25,20 +31,26 @@ static u32 nth_leaf(u32 n)
     return bases[n / 256] + n % 256;
 }
 
+static void check_plain(const struct cpuid_context *guest, u32 leaf)
+{
+    for (u32 subleaf = 0; is_plain(guest->intel, leaf) && subleaf < 70; subleaf++) {
+        u32 regs[4], zeros[4] = {0};
+
+        edit_ones(guest, leaf, subleaf, regs);
+        assert_true((regs[0] & regs[1] & regs[2] & regs[3]) == ~0U);
+        cpuid_edit(guest, leaf, subleaf, zeros);
+        assert_true(!(zeros[0] | zeros[1] | zeros[2] | zeros[3]));
+    }
+}
+
 static void plain_leaves_are_never_edited(void **state)
 {
-    const struct cpuid_context all = {.cr4 = 0, .hypervisor_bit = true, .pmu_off = true};
+    struct cpuid_context all = {.cr4 = 0, .hypervisor_bit = true, .pmu_off = true};
 
     (void)state;
-    for (u32 n = 0; n < 4 * 256; n++) {
-        for (u32 subleaf = 0; cpuid_plain_amd(nth_leaf(n)) && subleaf < 70; subleaf++) {
-            u32 regs[4], zeros[4] = {0};
-
-            edit_ones(&all, nth_leaf(n), subleaf, regs);
-            assert_true((regs[0] & regs[1] & regs[2] & regs[3]) == ~0U);
-            cpuid_edit(&all, nth_leaf(n), subleaf, zeros);
-            assert_true(!(zeros[0] | zeros[1] | zeros[2] | zeros[3]));
-        }
+    for (u32 n = 0; n < 2 * 4 * 256; n++) {
+        all.intel = n & 1;
+        check_plain(&all, nth_leaf(n / 2));
     }
 }
 
@@ -47,20 +59,39 @@ static void edited_leaves_are_not_plain(void **state)
     (void)state;
     for (u32 i = 0; i < cpuid_rows_amd.count; i++)
         assert_false(cpuid_plain_amd(cpuid_rows_amd.rows[i].leaf));
-    assert_false(cpuid_plain_amd(1));
-    assert_false(cpuid_plain_amd(0x40000000) || cpuid_plain_amd(0x40000001));
+    for (u32 i = 0; i < cpuid_rows_intel.count; i++)
+        assert_false(cpuid_plain_intel(cpuid_rows_intel.rows[i].leaf));
+    for (u32 i = 0; i < 2; i++)
+        assert_false(is_plain(i, 1) || is_plain(i, 0x40000000) || is_plain(i, 0x40000001));
 }
 
+/* On Intel 8000_0002 and 8000_0004, of the processor's name, share their bits with 12H and 14H. */
 static void busy_leaves_are_plain(void **state)
 {
     static const u32 busy[] = {0,          2,          4,          5,          6,
                                0x10,       0x15,       0x16,       0x80000000, 0x80000002,
                                0x80000003, 0x80000004, 0x80000005, 0x80000006, 0x8000001e,
                                0x80000021, 0x80000026};
+    static const u32 busy_intel[] = {0,    2,          4,          5,          6,
+                                     0xb,  0x10,       0x15,       0x16,       0x1a,
+                                     0x1f, 0x80000000, 0x80000002, 0x80000006, 0x80000008};
 
     (void)state;
     for (u32 i = 0; i < COUNT(busy); i++)
         assert_true(cpuid_plain_amd(busy[i]));
+    for (u32 i = 0; i < COUNT(busy_intel); i++)
+        if (!cpuid_plain_intel(busy_intel[i]))
+            fail_msg("%x", busy_intel[i]);
+}
+
+/* The search stops at the first leaf beyond. */
+static void rows_are_in_order(void **state)
+{
+    (void)state;
+    for (u32 i = 1; i < cpuid_rows_amd.count; i++)
+        assert_true(cpuid_rows_amd.rows[i - 1].leaf <= cpuid_rows_amd.rows[i].leaf);
+    for (u32 i = 1; i < cpuid_rows_intel.count; i++)
+        assert_true(cpuid_rows_intel.rows[i - 1].leaf <= cpuid_rows_intel.rows[i].leaf);
 }
 
 static const struct hidden {
@@ -91,18 +122,62 @@ static const struct hidden {
     {0x80000025, 0, {0, 0, 0, 0}},
 };
 
+static const struct hidden hidden_intel[] = {
+    {0x00000001, 0, {~0U, ~0U, ~(1U << 2 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 27), ~(1U << 21)}},
+    {0x00000007, 0, {~0U, ~(1U << 2 | 1U << 12 | 1U << 25), ~(1U << 4 | 1U << 30), ~(1U << 19)}},
+    {0x00000007, 1, {~(1U << 17), ~0U, ~0U, ~0U}},
+    {0x0000000a, 0, {~0U, ~0U, ~0U, ~0U}},
+    {0x0000000d, 0, {~0U, ~0U, ~0U, ~0U}},
+    {0x0000000d, 1, {~0U, ~0U, ~(1U << 8 | 1U << 15), ~0U}},
+    {0x0000000d, 8, {0, 0, 0, 0}},
+    {0x0000000d, 9, {~0U, ~0U, ~0U, ~0U}},
+    {0x0000000d, 15, {0, 0, 0, 0}},
+    {0x0000000f, 1, {0, 0, 0, 0}},
+    {0x00000012, 0, {0, 0, 0, 0}},
+    {0x00000014, 0, {0, 0, 0, 0}},
+    {0x0000001c, 0, {0, 0, 0, 0}},
+    {0x00000023, 0, {~(1U << 2 | 3U << 4), ~0U, ~0U, ~0U}},
+    {0x00000023, 1, {~0U, ~0U, ~0U, ~0U}},
+    {0x00000023, 2, {0, 0, 0, 0}},
+    {0x00000023, 4, {0, 0, 0, 0}},
+    {0x00000023, 5, {0, 0, 0, 0}},
+    {0x80000001, 0, {~0U, ~0U, ~0U, ~0U}},
+};
+
+static void check_hidden(const struct cpuid_context *guest, const struct hidden *row)
+{
+    u32 regs[4];
+
+    edit_ones(guest, row->leaf, row->subleaf, regs);
+    for (u32 reg = 0; reg < 4; reg++)
+        if (regs[reg] != row->kept[reg])
+            fail_msg("%x.%u register %u: %x", row->leaf, row->subleaf, reg, regs[reg]);
+}
+
 static void denied_features_are_hidden(void **state)
 {
     (void)state;
-    for (u32 i = 0; i < COUNT(hidden); i++) {
-        u32 regs[4];
+    for (u32 i = 0; i < COUNT(hidden); i++)
+        check_hidden(&nothing_special, &hidden[i]);
+    for (u32 i = 0; i < COUNT(hidden_intel); i++)
+        check_hidden(&on_intel, &hidden_intel[i]);
+}
 
-        edit_ones(&nothing_special, hidden[i].leaf, hidden[i].subleaf, regs);
-        for (u32 reg = 0; reg < 4; reg++)
-            if (regs[reg] != hidden[i].kept[reg])
-                fail_msg("%x.%u register %u: %x", hidden[i].leaf, hidden[i].subleaf, reg,
-                         regs[reg]);
-    }
+static void pmu_off_hides_intels_pmu(void **state)
+{
+    static const struct hidden off[] = {
+        {0x00000001,
+         0,
+         {~0U, ~0U, ~(1U << 2 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 15 | 1U << 27), ~(1U << 21)}},
+        {0x00000007, 1, {~(1U << 8 | 1U << 17), ~0U, ~0U, ~0U}},
+        {0x0000000a, 0, {0, 0, 0, 0}},
+        {0x00000023, 1, {0, 0, 0, 0}},
+    };
+    const struct cpuid_context guest = {.intel = true, .pmu_off = true};
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(off); i++)
+        check_hidden(&guest, &off[i]);
 }
 
 static void pmu_off_hides_the_core_pmu(void **state)
@@ -133,22 +208,33 @@ static void grants_show_their_feature(void **state)
     assert_int_equal(regs[CPUID_EAX], ~0U);
 }
 
-/* What the MSR table denies for a feature's sake, CPUID must not promise. */
+static u32 rows_for(const struct cpuid_rows *cpuid, enum feature feature)
+{
+    u32 found = 0;
+
+    for (u32 i = 0; i < cpuid->count; i++)
+        found += cpuid->rows[i].feature == feature;
+    return found;
+}
+
+static void check_agreement(const struct msr_rows *msrs, const struct cpuid_rows *cpuid)
+{
+    for (u32 i = 0; i < msrs->count; i++)
+        if (msrs->rows[i].rule == RULE_DENY && msrs->rows[i].feature != FEATURE_NONE &&
+            !rows_for(cpuid, msrs->rows[i].feature))
+            fail_msg("%x (%s) is denied, but no CPUID row hides it", msrs->rows[i].first,
+                     msrs->rows[i].reason);
+    for (u32 i = 0; i < cpuid->count; i++)
+        assert_int_not_equal(cpuid->rows[i].feature, FEATURE_NONE);
+}
+
+/* What the MSR table denies for a feature's sake, CPUID must not promise. What it zeroes
+ * (RULE_ZERO) has no CPUID bit: kernels go by the model. */
 static void what_is_denied_is_hidden(void **state)
 {
     (void)state;
-    for (u32 i = 0; i < msr_rows_amd.count; i++) {
-        u32 found = 0;
-
-        for (u32 j = 0; j < cpuid_rows_amd.count; j++)
-            found += cpuid_rows_amd.rows[j].feature == msr_rows_amd.rows[i].feature;
-        if (msr_rows_amd.rows[i].rule == RULE_DENY &&
-            msr_rows_amd.rows[i].feature != FEATURE_NONE && !found)
-            fail_msg("%x (%s) is denied, but no CPUID row hides it", msr_rows_amd.rows[i].first,
-                     msr_rows_amd.rows[i].reason);
-    }
-    for (u32 j = 0; j < cpuid_rows_amd.count; j++)
-        assert_int_not_equal(cpuid_rows_amd.rows[j].feature, FEATURE_NONE);
+    check_agreement(&msr_rows_amd, &cpuid_rows_amd);
+    check_agreement(&msr_rows_intel, &cpuid_rows_intel);
 }
 
 static void bits_follow_the_guests_cr4(void **state)
@@ -207,7 +293,9 @@ int main(void)
         cmocka_unit_test(edited_leaves_are_not_plain),
         cmocka_unit_test(busy_leaves_are_plain),
         cmocka_unit_test(denied_features_are_hidden),
+        cmocka_unit_test(rows_are_in_order),
         cmocka_unit_test(pmu_off_hides_the_core_pmu),
+        cmocka_unit_test(pmu_off_hides_intels_pmu),
         cmocka_unit_test(grants_show_their_feature),
         cmocka_unit_test(what_is_denied_is_hidden),
         cmocka_unit_test(bits_follow_the_guests_cr4),
