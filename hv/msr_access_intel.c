@@ -73,7 +73,10 @@ static u64 misc_enable(u64 value)
  * undone. */
 static bool misc_enable_write(u64 value)
 {
-    return wrmsr_safe(IA32_MISC_ENABLE, value & (rdmsr(IA32_MISC_ENABLE) | ~MISC_ENABLE_NO_XD));
+    u64 now;
+
+    return rdmsr_safe(IA32_MISC_ENABLE, &now) &&
+           wrmsr_safe(IA32_MISC_ENABLE, value & (now | ~MISC_ENABLE_NO_XD));
 }
 
 /* What CPUID hides is reserved: XRSTORS would load control registers past the bitmap. */
