@@ -2,11 +2,14 @@
 # A line that starts with `##` is a line of `make help`.
 JOBS   := $(shell nproc 2>/dev/null || echo 2)
 CPUS   ?= 4
-MEMORY ?= 512
-BED    ?= Q
+MEMORY ?= $(if $(filter P,$(BED)),768,512)
+# Bed Q has AMD only; bed P, slower, has both, and counters that count.
+VENDOR ?= amd
+BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
 
 ##   make             build/cede.efi, and build/hv.elf inside it
-##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512
+##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512 VENDOR=amd|intel BED=Q|P
+##   make demo        perf bare and under Cede, narrated; VENDOR=amd|intel
 ##   make test        lint, unit tests, bed tests, bench; at most 45 minutes on 2 cores
 ##   make lint        formatting, static analysis
 ##   make test-unit   unit tests and bounded fuzzing, on this machine
@@ -34,13 +37,27 @@ run:
 	@tools/setup run
 	@$(MAKE) --no-print-directory -j$(JOBS) run-now
 
-run-now: $(BUILD)/cede.efi $(LINUX_FILES)
+# On bed P the shell has Debian's perf.
+PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
+RUN_ON_Q   := --options 'console=ttyS0 initrd=\initrd.gz'
+RUN_ON_P   := --vendor $(VENDOR) --add $(PERF_GZ)=perf.gz \
+              --options 'console=ttyS0 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
+
+run-now: $(BUILD)/cede.efi $(LINUX_FILES) $(if $(filter P,$(BED)),$(PERF_GZ))
 	@tools/bed $(BED) --interactive --cpus $(CPUS) --memory $(MEMORY) --add $(LINUX)/initrd.gz=initrd.gz \
-	   --options 'console=ttyS0 initrd=\initrd.gz' $(LINUX)/vmlinuz
+	   $(RUN_ON_$(BED)) $(LINUX)/vmlinuz
+
+.PHONY: demo demo-now
+demo:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -j$(JOBS) demo-now
+
+demo-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(LINUX_FILES) $(PERF_GZ)
+	@tools/demo $(BUILD) $(VENDOR)
 
 # --- lint -----------------------------------------------------------------------------------------
 C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
-SH_FILES   := tools/setup tools/linux tools/foreign tools/image tools/usb tools/usb_selftest tools/lib.sh .ci/run
+SH_FILES   := tools/setup tools/linux tools/demo tools/foreign tools/image tools/usb tools/usb_selftest tools/lib.sh .ci/run
 # Why each check is off is said in tools/cppcheck.suppressions.
 CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability,performance \
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
@@ -78,7 +95,7 @@ $(FOREIGN): tools/foreign tools/lib.sh $(wildcard tools/foreign.d/*) $(LINUX_FIL
 	@touch $@
 
 .PHONY: test test-bed test-tools soak test-needs
-test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(LINUX_FILES) $(FOREIGN) guest-tests \
+test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(LINUX_FILES) $(FOREIGN) guest-tests $(PERF_GZ) \
     $(BUILD)/signed/cede.efi $(BUILD)/signed/launch.efi $(BUILD)/shell-disk.img
 
 test:
@@ -110,6 +127,7 @@ bench-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi
 	@tools/bench
 
 -include tools/pmu-bochs.mk
+-include tools/policy.mk
 
 # --- USB image ------------------------------------------------------------------------------------
 $(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)
