@@ -28,8 +28,8 @@ $(BUILD)/hv/%.o: hv/%.c
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
 # The fast path: no frame pointer, and a calling convention in which nearly nothing needs saving
-# (hv/svm/run.S). It may therefore call nothing; `make lint` checks that.
-$(BUILD)/hv/svm/fast.o: HV_CFLAGS += -fomit-frame-pointer -fcall-used-rbx \
+# (hv/svm/run.S, hv/vmx/run.S). It may therefore call nothing; `make lint` checks that.
+$(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o: HV_CFLAGS += -fomit-frame-pointer -fcall-used-rbx \
    -fcall-saved-rsi -fcall-saved-r8 -fcall-saved-r9 -fcall-saved-r10 -fcall-saved-r11
 
 $(BUILD)/hv/%.o: hv/%.S

@@ -1,20 +1,20 @@
 #include "banner.h"
 
 #include "console.h"
+#include "cpu_ops.h"
 #include "hypercall.h"
 #include "place.h"
 #include "pmu_text.h"
 #include "text.h"
 
-/* VMMCALL: the backend is AMD-V; on VT-x this will be VMCALL. */
 static u64 hypercall(u32 call, u32 core, u32 item)
 {
-    u64 answer;
+    u64 answer = HYPERCALL_SIGNATURE;
 
-    __asm__ volatile("vmmcall"
-                     : "=a"(answer)
-                     : "a"(HYPERCALL_SIGNATURE), "b"(item), "c"(call), "d"(core)
-                     : "memory");
+    if (is_amd())
+        __asm__ volatile("vmmcall" : "+a"(answer) : "b"(item), "c"(call), "d"(core) : "memory");
+    else
+        __asm__ volatile("vmcall" : "+a"(answer) : "b"(item), "c"(call), "d"(core) : "memory");
     return answer;
 }
 

@@ -43,14 +43,11 @@ CEDE_SRC := $(filter-out boot/launch.c,$(LAUNCH_SRC)) boot/main.c boot/acpi.c bo
             boot/memory.c boot/bridge.c boot/cpu_ops.c boot/tables.c boot/switch.S boot/mp.c boot/elf.c \
             boot/place.c boot/image.S boot/console.c boot/presence.c boot/banner.c boot/pmu_text.c \
             boot/options.c boot/check.c boot/check_cpu.c
-CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(POLICY_OBJ) $(BUILD)/boot/preflight.o
+PREFLIGHT_OBJ := $(patsubst %,$(BUILD)/boot/hv/%.o,preflight svm/preflight vmx/preflight vmx/controls)
+CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(POLICY_OBJ) $(PREFLIGHT_OBJ)
 
+# The hypervisor's judgement of a processor and of a policy's text, compiled for the loader too.
 $(BUILD)/boot/hv/%.o: hv/%.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(BOOT_CFLAGS) -Ihv -MMD -MP -c $< -o $@
-
-# The hypervisor's judgement of a processor, compiled for the loader too.
-$(BUILD)/boot/preflight.o: hv/svm/preflight.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BOOT_CFLAGS) -Ihv -MMD -MP -c $< -o $@
 

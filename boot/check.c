@@ -46,8 +46,8 @@ static void report_differences(const struct mp_cpu *cpu, const struct mp_cpu *bs
         say("cede:   efer %lx differs\n", cpu->efer);
     if (cpu->checked && cpu->pat != bsp->pat)
         say("cede:   pat %lx differs\n", cpu->pat);
-    if (cpu->checked && cpu->vm_cr != bsp->vm_cr)
-        say("cede:   vm_cr %lx differs\n", cpu->vm_cr);
+    if (cpu->checked && cpu->vm_control != bsp->vm_control)
+        say("cede:   vm_cr or feature_control %lx differs\n", cpu->vm_control);
     if (cpu->checked && cpu->cr4 != bsp->cr4)
         say("cede:   cr4 %lx differs\n", cpu->cr4);
 }

@@ -37,11 +37,6 @@ static const char *vendor(void)
     return (const char *)text;
 }
 
-static bool is_amd(void)
-{
-    return text_equal(vendor(), "AuthenticAMD") || text_equal(vendor(), "HygonGenuine");
-}
-
 static void report_name(void)
 {
     static u32 brand[13];

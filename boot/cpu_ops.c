@@ -1,5 +1,9 @@
 #include "cpu_ops.h"
 
+#define CPUID_VMX             BIT(5) /* 1 ECX */
+#define IA32_VMX_EPT_VPID_CAP 0x48c
+#define EPT_CAP_1GIB          BIT(17)
+
 #define IA32_S_CET      0x6a2
 #define S_CET_SH_STK_EN BIT(0)
 
@@ -18,7 +22,7 @@ static u64 real_rdmsr(u32 msr)
     return (u64)high << 32 | low;
 }
 
-const struct cpu_ops real_cpu = {real_cpuid, real_rdmsr};
+const struct cpu_ops real_cpu = {real_cpuid, real_rdmsr, read_cr4};
 
 u32 cpuid_value(u32 leaf, u32 subleaf, enum cpuid_reg reg)
 {
@@ -39,9 +43,26 @@ u32 own_apic_id(void)
     return cpuid_value(1, 0, CPUID_EBX) >> 24;
 }
 
+/* AuthenticAMD and HygonGenuine, by the last third of the name. */
+bool is_amd(void)
+{
+    u32 end = cpuid_value(0, 0, CPUID_ECX);
+
+    return end == 0x444d4163 || end == 0x656e6975;
+}
+
+/* The MSR exists where there is an EPT, which the preflight knows. */
+static bool ept_has_gib_pages(void)
+{
+    bool vmx = cpuid_value(1, 0, CPUID_ECX) & CPUID_VMX;
+
+    return !vmx || preflight(&real_cpu) != PREFLIGHT_OK ||
+           (real_rdmsr(IA32_VMX_EPT_VPID_CAP) & EPT_CAP_1GIB);
+}
+
 bool has_gib_pages(void)
 {
-    return cpuid_value(0x80000001, 0, CPUID_EDX) & BIT(26);
+    return (cpuid_value(0x80000001, 0, CPUID_EDX) & BIT(26)) && ept_has_gib_pages();
 }
 
 u64 physical_limit(void)

@@ -15,7 +15,12 @@ u32 cpuid_value(u32 leaf, u32 subleaf, enum cpuid_reg reg);
 /* The local APIC ID that the MADT knows this processor by. */
 u32 own_apic_id(void);
 
+/* Whether both kinds of page tables can have 1 GiB pages, the processor's and the second level's. */
 bool has_gib_pages(void);
+
+/* AMD's and Hygon's processors, which virtualize by AMD-V; others do it by VT-x. Also in a guest,
+ * who sees neither. */
+bool is_amd(void);
 
 /* MAXPHYADDR as an address: 1 << bits. */
 u64 physical_limit(void);

@@ -6,10 +6,11 @@
 
 #define TIMEOUT_US 10000000
 
-#define IA32_APIC_BASE 0x1b
-#define IA32_PAT       0x277
-#define IA32_EFER      0xc0000080
-#define MSR_VM_CR      0xc0010114
+#define IA32_APIC_BASE       0x1b
+#define IA32_PAT             0x277
+#define IA32_EFER            0xc0000080
+#define MSR_VM_CR            0xc0010114
+#define IA32_FEATURE_CONTROL 0x3a
 
 static EFI_GUID mp_services_guid = EFI_MP_SERVICES_PROTOCOL_GUID;
 
@@ -85,8 +86,10 @@ static void check_cpu(struct mp_cpu *cpu)
     cpu->efer = real_cpu.rdmsr(IA32_EFER);
     cpu->pat = real_cpu.rdmsr(IA32_PAT);
     cpu->cr4 = read_cr4();
-    if (cpu->verdict != PREFLIGHT_VENDOR && cpu->verdict != PREFLIGHT_NO_SVM)
-        cpu->vm_cr = real_cpu.rdmsr(MSR_VM_CR);
+    if (cpuid_value(0x80000001, 0, CPUID_ECX) & BIT(2))
+        cpu->vm_control = real_cpu.rdmsr(MSR_VM_CR);
+    else if (cpuid_value(1, 0, CPUID_ECX) & BIT(5))
+        cpu->vm_control = real_cpu.rdmsr(IA32_FEATURE_CONTROL);
     cpu->checked = true;
 }
 

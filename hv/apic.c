@@ -83,17 +83,19 @@ static void write_reset_values(void)
 
 /* Disabling the APIC forgets everything in it, requests in IRR included, which no register write
  * can clear; enabling it again starts from the reset state (APM 16.3.1, 16.9 for the way back to
- * x2APIC mode). The registers are written all the same: Bochs keeps some of them. */
+ * x2APIC mode). The registers are written all the same: Bochs keeps some of them, and an x2APIC that
+ * is locked (SDM 11.12.1, LEGACY_XAPIC_DISABLED) cannot be disabled. */
 void apic_reset(void)
 {
     u64 base = rdmsr(IA32_APIC_BASE);
 
     if (!(base & APIC_BASE_EN))
         return;
-    wrmsr(IA32_APIC_BASE, base & ~(APIC_BASE_EN | APIC_BASE_EXTD));
-    wrmsr(IA32_APIC_BASE, base & ~APIC_BASE_EXTD);
-    if (base & APIC_BASE_EXTD)
-        wrmsr(IA32_APIC_BASE, base);
+    if (wrmsr_safe(IA32_APIC_BASE, base & ~(APIC_BASE_EN | APIC_BASE_EXTD))) {
+        wrmsr(IA32_APIC_BASE, base & ~APIC_BASE_EXTD);
+        if (base & APIC_BASE_EXTD)
+            wrmsr(IA32_APIC_BASE, base);
+    }
     write_reset_values();
 }
 
@@ -170,7 +172,8 @@ void apic_page_write(struct cpu *cpu, u64 gpa)
     write_register(cpu, offset,
                    insn_store_value(insn.kind, old,
                                     insn.has_imm ? insn.imm : (u32)cpu->regs[insn.reg],
-                                    vendor->rflags(cpu)));
+                                    &code.rflags));
+    vendor->set_rflags(cpu, code.rflags);
     if (insn.kind == STORE_XCHG)
         cpu->regs[insn.reg] = old;
     vendor->advance(cpu, insn.length);

@@ -64,6 +64,19 @@ static inline bool wrmsr_safe(u32 msr, u64 value)
     return wrmsr_halves_safe(msr, (u32)value, (u32)(value >> 32));
 }
 
+/* Writes XCR0; false if it raised #GP. */
+static inline bool xsetbv_safe(u32 index, u64 value)
+{
+    __asm__ goto volatile("1: xsetbv\n\t" FIXUP("1b", "%l[fault]")
+                          :
+                          : "c"(index), "a"((u32)value), "d"((u32)(value >> 32))
+                          :
+                          : fault);
+    return true;
+fault:
+    return false;
+}
+
 /* Reads 8 bytes at a physical address that the guest chose; false if the access faulted. */
 static inline bool read_safe(u64 address, u64 *value)
 {
@@ -162,6 +175,42 @@ static inline void clear_cr2_and_breakpoints(void)
         return value;                                          \
     }
 
+static inline void write_cr0(u64 value)
+{
+    __asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
+static inline void write_cr2(u64 value)
+{
+    __asm__ volatile("mov %0, %%cr2" : : "r"(value));
+}
+
+static inline void write_cr4(u64 value)
+{
+    __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+}
+
+static inline void write_dr6(u64 value)
+{
+    __asm__ volatile("mov %0, %%dr6" : : "r"(value));
+}
+
+static inline u16 read_ldtr(void)
+{
+    u16 selector;
+
+    __asm__ volatile("sldt %0" : "=r"(selector));
+    return selector;
+}
+
+static inline u16 read_tr(void)
+{
+    u16 selector;
+
+    __asm__ volatile("str %0" : "=r"(selector));
+    return selector;
+}
+
 READ_REGISTER(cr0, u64)
 READ_REGISTER(cr2, u64)
 READ_REGISTER(cr3, u64)
@@ -172,5 +221,7 @@ READ_REGISTER(es, u16)
 READ_REGISTER(cs, u16)
 READ_REGISTER(ss, u16)
 READ_REGISTER(ds, u16)
+READ_REGISTER(fs, u16)
+READ_REGISTER(gs, u16)
 
 #endif

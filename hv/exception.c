@@ -75,6 +75,13 @@ static void machine_check(struct cpu *cpu)
     platform_reset();
 }
 
+/* Too late to be seen before the entry that is about to happen: look again. */
+static void look_again(struct frame *frame)
+{
+    if (frame->rip >= (u64)vendor->window_start && frame->rip < (u64)vendor->window_end)
+        frame->rip = (u64)vendor->late;
+}
+
 void exception(struct frame *frame)
 {
     struct cpu *cpu = this_cpu();
@@ -87,10 +94,13 @@ void exception(struct frame *frame)
         return;
     if (frame->vector == MC) {
         machine_check(cpu);
+        look_again(frame);
         return;
     }
-    if ((frame->vector == SX || frame->vector == NMI) && vendor->let_in(cpu, frame->vector))
+    if ((frame->vector == SX || frame->vector == NMI) && vendor->let_in(cpu, frame->vector)) {
+        look_again(frame);
         return;
+    }
     report(frame, cpu);
     cpu_stop();
 }

@@ -180,6 +180,54 @@ static inline u16 read_es(void)
     return 0;
 }
 
+static inline u16 read_fs(void)
+{
+    return 0;
+}
+
+static inline u16 read_gs(void)
+{
+    return 0x20;
+}
+
+static u16 fake_tr, fake_ldtr;
+
+static inline u16 read_tr(void)
+{
+    return fake_tr;
+}
+
+static inline u16 read_ldtr(void)
+{
+    return fake_ldtr;
+}
+
+static inline void write_cr0(u64 value)
+{
+    (void)value;
+}
+
+static inline void write_cr2(u64 value)
+{
+    (void)value;
+}
+
+static inline void write_cr4(u64 value)
+{
+    (void)value;
+}
+
+static inline void write_dr6(u64 value)
+{
+    (void)value;
+}
+
+/* XCR0: x87 and SSE only. */
+static inline bool xsetbv_safe(u32 index, u64 value)
+{
+    return index == 0 && (value == 1 || value == 3);
+}
+
 static inline u64 read_dr6(void)
 {
     return 0xffff0ff0;

@@ -61,6 +61,13 @@ void host_prepare(void)
         fill_gdt(tables_of(cpu_at(i)));
 }
 
+struct host_tables host_tables(struct cpu *cpu)
+{
+    const struct cpu_tables *tables = tables_of(cpu);
+
+    return (struct host_tables){(u64)tables->gdt, (u64)idt, (u64)tables->tss};
+}
+
 void trampoline_prepare(void)
 {
     u8 *page = (u8 *)hv.info->trampoline;
@@ -88,12 +95,9 @@ void host_load(struct cpu *cpu)
     /* The tables use NX, which firmware may not have switched on. */
     wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_NXE);
     /* CR4 first: LA57 is the same in both, CET must be off before the new tables are in force. */
-    __asm__ volatile("mov %0, %%cr4" : : "r"(hv.host_cr4) : "memory");
+    write_cr4(hv.host_cr4);
     __asm__ volatile("mov %0, %%cr3" : : "r"(hv.host_cr3) : "memory");
-    __asm__ volatile("mov %0, %%cr0"
-                     :
-                     : "r"(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE)
-                     : "memory");
+    write_cr0(HOST_CR0);
     __asm__ volatile("lgdt %0; lidt %1" : : "m"(gdtr), "m"(idtr) : "memory");
     __asm__ volatile("pushq %0; lea 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
                      :

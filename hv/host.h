@@ -2,9 +2,10 @@
 #ifndef CEDE_HOST_H
 #define CEDE_HOST_H
 
-#define HOST_CS 0x08
-#define HOST_DS 0x10
-#define HOST_TR 0x18
+#define HOST_CS  0x08
+#define HOST_DS  0x10
+#define HOST_TR  0x18
+#define HOST_CR0 (CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE)
 
 /* Parameters that the boot processor writes at the end of the trampoline page. */
 #define TRAMPOLINE_GDT   0xf00 /* 3 descriptors, then the pseudo-descriptor */
@@ -26,6 +27,12 @@ struct frame {
 
 /* Builds the IDT, and the GDT and TSS of every core. */
 void host_prepare(void);
+
+/* Where the running core's tables are, for a processor that loads them itself on an exit. */
+struct host_tables {
+    u64 gdt, idt, tss;
+};
+struct host_tables host_tables(struct cpu *cpu);
 
 /* Copies and fills in the trampoline page; before it becomes read-only in the host's map. */
 void trampoline_prepare(void);

@@ -14,6 +14,8 @@ struct hv {
     u64 cpu_blocks;         /* address of the first */
     u64 host_cr3;           /* root of the host's own tables */
     u64 host_cr4;
+    u32 host_levels; /* of the host's own tables: 5 when the firmware runs with CR4.LA57 */
+    bool host_gib_pages;
     struct page_map guest_map; /* second level; entries change under hv_lock only */
     struct page_pool pool;     /* start-up allocations */
     struct page_pool first_touch;
@@ -23,7 +25,8 @@ struct hv {
     u64 map_top;                    /* end of what is mapped from the start */
     u64 phys_limit;                 /* 1 << MAXPHYADDR, or what the second level can map */
     u64 memory_kept, memory_tables; /* bytes, for the operator */
-    bool touched_hidden;            /* the first touch of hidden memory was reported (hv_lock) */
+    bool police_icr; /* writes to ICRs exit, so that INIT and SIPI are seen before they are sent */
+    bool touched_hidden; /* the first touch of hidden memory was reported (hv_lock) */
 };
 
 extern struct hv hv;

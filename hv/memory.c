@@ -1,7 +1,9 @@
 #include "memory.h"
 #include "asm.h"
+#include "log.h"
 #include "memory_type.h"
 #include "msr.h"
+#include "vcpu.h"
 
 #define HOST_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
 #define HOST_RO (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
@@ -15,28 +17,76 @@ extern char image_start[], text_end[], rodata_end[], image_end[];
 
 static struct memory_types memory_types;
 
-void memory_types_read(struct memory_types *types)
+static void read_fixed(struct memory_types *types)
 {
-    u64 cap = rdmsr(IA32_MTRRCAP), def = rdmsr(IA32_MTRR_DEF_TYPE);
-    u32 count = MIN(FIELD(cap, 7, 0), MAX_VARIABLE_MTRRS);
-    u64 syscfg = 0, tom2 = 0;
+    static const u16 msrs[FIXED_MTRRS] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+                                          0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
 
-    types->enabled = def & BIT(11);
-    types->fixed = def & BIT(10);
+    for (u32 i = 0; i < FIXED_MTRRS; i++)
+        types->fixed_types[i] = types->fixed ? rdmsr(msrs[i]) : 0;
+}
+
+static void read_variable(struct memory_types *types, u32 count)
+{
     types->count = 0;
-    types->physical_mask = hv.phys_limit - 1;
     for (u32 i = 0; i < count; i++) {
         u64 base = rdmsr(IA32_MTRR_PHYSBASE0 + 2 * i),
             mask = rdmsr(IA32_MTRR_PHYSBASE0 + 2 * i + 1);
 
         if (!(mask & BIT(11)))
             continue;
+        types->type[types->count] = (u8)base;
         types->base[types->count] = base & PTE_ADDRESS;
         types->mask[types->count++] = mask & PTE_ADDRESS & types->physical_mask;
     }
-    /* SYSCFG.MtrrTom2En (APM 7.9.1). */
-    if (rdmsr_safe(MSR_SYSCFG, &syscfg) && (syscfg & BIT(21)) && rdmsr_safe(MSR_TOM2, &tom2))
-        types->top_of_memory2 = tom2 & PTE_ADDRESS;
+}
+
+/* AMD only: SYSCFG.MtrrTom2En (APM 7.9.1). */
+static u64 read_top_of_memory2(void)
+{
+    u64 syscfg = 0, tom2 = 0;
+
+    if (vendor == &svm_vendor && rdmsr_safe(MSR_SYSCFG, &syscfg) && (syscfg & BIT(21)) &&
+        rdmsr_safe(MSR_TOM2, &tom2))
+        return tom2 & PTE_ADDRESS;
+    return 0;
+}
+
+void memory_types_read(struct memory_types *types)
+{
+    u64 cap = rdmsr(IA32_MTRRCAP), def = rdmsr(IA32_MTRR_DEF_TYPE);
+
+    *types = (struct memory_types){0};
+    types->enabled = def & BIT(11);
+    types->fixed = (def & BIT(10)) && (cap & BIT(8));
+    types->default_type = (u8)def;
+    types->physical_mask = hv.phys_limit - 1;
+    read_variable(types, MIN(FIELD(cap, 7, 0), MAX_VARIABLE_MTRRS));
+    read_fixed(types);
+    types->top_of_memory2 = read_top_of_memory2();
+}
+
+u8 memory_type_at(u64 gpa)
+{
+    return memory_type_of(&memory_types, gpa);
+}
+
+/* Entry by entry, under running guests: on a processor whose MTRRs are being written nobody relies
+ * on them (SDM 12.11.8 has all caches off meanwhile). */
+void memory_types_update(u64 type_mask)
+{
+    static struct memory_types now; /* under hv_lock */
+    bool whole = true;
+
+    lock(&hv_lock);
+    memory_types_read(&now);
+    if (!memory_types_equal(&now, &memory_types)) {
+        memory_types = now;
+        whole = page_map_retype(&hv.guest_map, type_mask);
+    }
+    unlock(&hv_lock);
+    if (!whole)
+        log_guest("no page left to split for new memory types: a large page keeps its old one");
 }
 
 static bool uniform(u64 start, u64 size)
@@ -77,8 +127,8 @@ static bool map_host_devices(struct page_map *map)
 /* Everything to itself, never executable but for the image's text and the start-up trampoline. */
 static bool build_host_map(void)
 {
-    struct page_map map = {.levels = hv.guest_map.levels,
-                           .gib_pages = hv.guest_map.gib_pages,
+    struct page_map map = {.levels = hv.host_levels,
+                           .gib_pages = hv.host_gib_pages,
                            .table_bits = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED,
                            .pool = &hv.pool,
                            .uniform = uniform};
@@ -105,19 +155,25 @@ static bool hide(struct page_map *map, u64 start, u64 size)
     return true;
 }
 
+/* Where INIT and SIPI are policed, writes to the APIC page exit; reads never do. */
+static u64 apic_bits(const struct page_map *map)
+{
+    return hv.police_icr ? map->leaf_bits & ~PTE_WRITE : map->leaf_bits;
+}
+
 static bool build_guest_map(void)
 {
     struct page_map *map = &hv.guest_map;
     u64 apic = hv.apic_base;
 
-    map->table_bits = GUEST_RW;
+    if (!map->leaf_bits)
+        map->table_bits = map->leaf_bits = GUEST_RW;
     map->pool = &hv.pool;
     map->uniform = uniform;
-    return page_map_init(map) && page_map_identity(map, 0, hv.map_top, GUEST_RW) &&
+    return page_map_init(map) && page_map_identity(map, 0, hv.map_top, map->leaf_bits) &&
            hide(map, hv.info->region.base, hv.info->region.size) &&
            hide(map, hv.info->trampoline, PAGE_SIZE) &&
-           /* INIT and SIPI are policed: writes to the APIC page exit, reads do not. */
-           page_map_identity(map, apic, apic + APIC_PAGE_SIZE, GUEST_RW & ~PTE_WRITE);
+           page_map_identity(map, apic, apic + APIC_PAGE_SIZE, apic_bits(map));
 }
 
 static bool take_ones_page(void)
@@ -143,7 +199,8 @@ static bool take_first_touch_pool(void)
     hv.first_touch = (struct page_pool){hv.pool.next, hv.pool.next + pages};
     hv.pool.next += pages;
     hv.guest_map.pool = &hv.first_touch;
-    hv.guest_map.uniform = NULL;
+    if (!hv.guest_map.type)
+        hv.guest_map.uniform = NULL;
     return true;
 }
 
@@ -172,11 +229,16 @@ static bool hidden(u64 gpa)
            in_range(gpa, hv.info->trampoline, PAGE_SIZE);
 }
 
+static u64 ones_bits(const struct page_map *map)
+{
+    return map->leaf_bits | (map->type ? map->type(hv.ones) : 0);
+}
+
 static enum first_touch show_ones(u64 gpa)
 {
     bool first = !hv.touched_hidden;
 
-    *(volatile u64 *)page_map_entry(&hv.guest_map, gpa) = hv.ones | GUEST_RW;
+    *(volatile u64 *)page_map_entry(&hv.guest_map, gpa) = hv.ones | ones_bits(&hv.guest_map);
     hv.touched_hidden = true;
     return first ? TOUCH_HIDDEN : TOUCH_MAPPED;
 }
@@ -192,8 +254,9 @@ enum first_touch memory_first_touch(u64 gpa)
         return TOUCH_MAPPED; /* another core was faster */
     if (hidden(gpa))
         return show_ones(gpa);
-    return page_map_identity(&hv.guest_map, start, start + size, GUEST_RW) ? TOUCH_MAPPED
-                                                                           : TOUCH_BEYOND;
+    return page_map_identity(&hv.guest_map, start, start + size, hv.guest_map.leaf_bits)
+               ? TOUCH_MAPPED
+               : TOUCH_BEYOND;
 }
 
 /* Whole words where they lie so, which page table entries always do. */

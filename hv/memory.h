@@ -16,6 +16,14 @@ enum first_touch {
 /* Resolves a second-level fault on a page that is not present. Call with hv_lock held. */
 enum first_touch memory_first_touch(u64 gpa);
 
+/* The memory type that the MTRRs give a guest-physical address; a second-level map's `type` is made
+ * of it. */
+u8 memory_type_at(u64 gpa);
+
+/* The guest has written MTRRs on this core: the second-level map follows, in the bits of
+ * `type_mask`. */
+void memory_types_update(u64 type_mask);
+
 /* Reads guest-physical memory for the instruction decoder; false where there is none to be read.
  * The signature is that of struct guest_paging's reader (guest_mem.h). */
 bool memory_read(void *context, u64 gpa, void *buffer, u32 size);

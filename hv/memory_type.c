@@ -39,3 +39,52 @@ bool memory_type_uniform(const struct memory_types *types, u64 start, u64 size)
             return false;
     return true;
 }
+
+/* Ranges of 64, 16 and 4 KiB below 1 MiB (SDM table 12-9). */
+static u32 fixed_range(u64 address)
+{
+    if (address < 0x80000)
+        return (u32)(address >> 16);
+    if (address < 0xc0000)
+        return 8 + (u32)((address - 0x80000) >> 14);
+    return 24 + (u32)((address - 0xc0000) >> 12);
+}
+
+/* Where variable ranges overlap: UC wins over all, WT over WB; other pairs are undefined
+ * (SDM 12.11.4.1) and become UC here. */
+static u8 combine(u8 a, u8 b)
+{
+    if (a == b)
+        return a;
+    return (a == TYPE_WT && b == TYPE_WB) || (a == TYPE_WB && b == TYPE_WT) ? TYPE_WT : TYPE_UC;
+}
+
+u8 memory_type_of(const struct memory_types *types, u64 address)
+{
+    bool found = false;
+    u8 type = types->default_type;
+
+    if (!types->enabled)
+        return TYPE_UC;
+    if (types->fixed && address < MIB(1)) {
+        u32 range = fixed_range(address);
+
+        return (u8)(types->fixed_types[range / 8] >> range % 8 * 8);
+    }
+    for (u32 i = 0; i < types->count; i++) {
+        if ((address ^ types->base[i]) & types->mask[i])
+            continue;
+        type = found ? combine(type, types->type[i]) : types->type[i];
+        found = true;
+    }
+    return type;
+}
+
+/* By bytes: both are static, so what lies between members is 0 in both. */
+bool memory_types_equal(const struct memory_types *a, const struct memory_types *b)
+{
+    for (u32 i = 0; i < sizeof(*a); i++)
+        if (((const u8 *)a)[i] != ((const u8 *)b)[i])
+            return false;
+    return true;
+}

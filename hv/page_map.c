@@ -67,6 +67,11 @@ static bool leaf_fits(const struct page_map *map, u64 start, u64 end, u32 level)
     return !map->uniform || map->uniform(start, span);
 }
 
+static u64 type_of(const struct page_map *map, u64 start)
+{
+    return map->type ? map->type(start) : 0;
+}
+
 static bool map_level(struct page_map *map, u64 *table, u32 level, u64 start, u64 end, u64 bits)
 {
     u64 next;
@@ -76,7 +81,8 @@ static bool map_level(struct page_map *map, u64 *table, u32 level, u64 start, u6
 
         next = MIN(ALIGN_DOWN(at, span_of(level)) + span_of(level), end);
         if (leaf_fits(map, at, next, level)) {
-            *(volatile u64 *)entry = bits ? at | bits | (level > 1 ? PTE_LARGE : 0) : 0;
+            *(volatile u64 *)entry =
+                bits ? at | bits | type_of(map, at) | (level > 1 ? PTE_LARGE : 0) : 0;
         } else {
             u64 *lower = descend(map, entry, level);
 
@@ -90,6 +96,40 @@ static bool map_level(struct page_map *map, u64 *table, u32 level, u64 start, u6
 bool page_map_identity(struct page_map *map, u64 start, u64 end, u64 bits)
 {
     return map_level(map, map->root, map->levels, start, end, bits);
+}
+
+static bool is_table(u64 entry, u32 level)
+{
+    return level > 1 && (entry & PTE_PRESENT) && !(entry & PTE_LARGE);
+}
+
+static bool one_type(const struct page_map *map, u64 start, u32 level)
+{
+    return level == 1 || !map->uniform || map->uniform(start, span_of(level));
+}
+
+static bool retype_level(struct page_map *map, u64 *table, u32 level, u64 start, u64 mask)
+{
+    bool whole = true;
+
+    for (u64 *entry = table; entry < table + 512; entry++, start += span_of(level)) {
+        u64 *lower;
+
+        if (!(*entry & PTE_PRESENT))
+            continue;
+        if (!is_table(*entry, level) && one_type(map, start, level)) {
+            *(volatile u64 *)entry = (*entry & ~mask) | type_of(map, start);
+            continue;
+        }
+        lower = descend(map, entry, level);
+        whole = lower && retype_level(map, lower, level - 1, start, mask) && whole;
+    }
+    return whole;
+}
+
+bool page_map_retype(struct page_map *map, u64 type_mask)
+{
+    return retype_level(map, map->root, map->levels, 0, type_mask);
 }
 
 u64 *page_map_entry(struct page_map *map, u64 address)

@@ -27,10 +27,13 @@ struct page_map {
     u32 levels;     /* 4, or 5 when the firmware runs with CR4.LA57 */
     bool gib_pages; /* 1 GiB leaves allowed */
     u64 table_bits; /* permissions of entries that point to a table: the widest */
+    u64 leaf_bits;  /* of ordinary memory in the guest's map */
     struct page_pool *pool;
     /* Whether one memory type covers [start, start + size): a larger page must not straddle two
      * (APM 7.7.5, SDM 12.11.9). NULL: always. */
     bool (*uniform)(u64 start, u64 size);
+    /* The memory type of a leaf at `start`, as bits of its entry. NULL: none has any. */
+    u64 (*type)(u64 start);
 };
 
 /* A zeroed page, or NULL when the pool is empty. */
@@ -45,6 +48,11 @@ bool page_map_identity(struct page_map *map, u64 start, u64 end, u64 bits);
 
 /* The 4 KiB entry of `address`, splitting down to it. NULL when the pool is empty. */
 u64 *page_map_entry(struct page_map *map, u64 address);
+
+/* Gives every leaf its memory type anew, which is in the bits of `type_mask`, after types have
+ * changed. Larger pages that straddle two are split; false when the pool was empty: such a page
+ * keeps the type it had. */
+bool page_map_retype(struct page_map *map, u64 type_mask);
 
 /* The leaf entry that maps `address`, of whatever size; 0 where nothing does. */
 u64 page_map_lookup(const struct page_map *map, u64 address);

@@ -126,6 +126,61 @@ static void an_empty_pool_is_an_error(void **state)
     free(memory);
 }
 
+/* Below `border` one type, above it another, as EPT entries have it. */
+static u64 border;
+
+static u64 type_at(u64 start)
+{
+    return start < border ? 6 << 3 : 1 << 3;
+}
+
+static bool one_side(u64 start, u64 size)
+{
+    return start + size <= border || start >= border;
+}
+
+static void types_are_the_leaves(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(8, 4, true);
+
+    map.type = type_at;
+    map.uniform = one_side;
+    border = GIB(1);
+    assert_true(page_map_identity(&map, 0, GIB(3), 7));
+    assert_int_equal(page_map_lookup(&map, MIB(5)), 7 | 6 << 3 | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(2)), GIB(2) | 7 | 1 << 3 | PTE_LARGE);
+    assert_true(page_map_identity(&map, GIB(2), GIB(2) + KIB(4), 0));
+
+    border = GIB(1) + MIB(4); /* splits the second page */
+    assert_true(page_map_retype(&map, MASK(5, 3)));
+    assert_int_equal(page_map_lookup(&map, MIB(5)), 7 | 6 << 3 | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + MIB(2)),
+                     (GIB(1) + MIB(2)) | 7 | 6 << 3 | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + MIB(4)),
+                     (GIB(1) + MIB(4)) | 7 | 1 << 3 | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(2)), 0);
+    assert_int_equal(page_map_lookup(&map, GIB(2) + KIB(4)), (GIB(2) + KIB(4)) | 7 | 1 << 3);
+    free(memory);
+}
+
+static void without_pages_a_type_stays(void **state)
+{
+    (void)state;
+    struct page_map map = new_map(2, 3, true); /* a root of 1 GiB pages, and one page more */
+
+    map.type = type_at;
+    border = GIB(1);
+    assert_true(page_map_identity(&map, 0, GIB(2), 7));
+    map.uniform = one_side;
+    pool.next = pool.end;
+    border = MIB(2);
+    assert_false(page_map_retype(&map, MASK(5, 3)));
+    assert_int_equal(page_map_lookup(&map, 0), 7 | 6 << 3 | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(1)), GIB(1) | 7 | 1 << 3 | PTE_LARGE);
+    free(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +191,8 @@ int main(void)
         cmocka_unit_test(entry_is_the_small_page),
         cmocka_unit_test(no_page_straddles_a_memory_type),
         cmocka_unit_test(an_empty_pool_is_an_error),
+        cmocka_unit_test(types_are_the_leaves),
+        cmocka_unit_test(without_pages_a_type_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

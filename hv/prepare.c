@@ -5,6 +5,7 @@
 #include "log.h"
 #include "memory.h"
 #include "msr.h"
+#include "preflight_impl.h"
 #include "startup.h"
 #include "vcpu.h"
 
@@ -43,7 +44,7 @@ static u32 max_leaf(u32 range)
  * XCR0. */
 static u64 host_cr4(u64 la57)
 {
-    u64 cr4 = CR4_PAE | CR4_MCE | la57;
+    u64 cr4 = CR4_PAE | CR4_MCE | la57 | (vendor == &vmx_vendor ? CR4_VMXE : 0);
     u32 regs[4];
 
     cpuid(1, 0, regs);
@@ -59,15 +60,35 @@ static void read_processor(void)
 {
     u32 regs[4] = {0};
 
-    hv.guest_map.levels = read_cr4() & CR4_LA57 ? 5 : 4;
+    hv.host_levels = read_cr4() & CR4_LA57 ? 5 : 4;
     cpuid(0x80000001, 0, regs);
-    hv.guest_map.gib_pages = regs[3] & BIT(26);
+    hv.host_gib_pages = regs[3] & BIT(26);
     regs[0] = 36;
     if (max_leaf(0x80000000) >= 0x80000008)
         cpuid(0x80000008, 0, regs);
     /* A 4-level map reaches 48 bits (APM 15.25.3: the nested walk uses the host's paging mode). */
-    hv.phys_limit = BIT(MIN(FIELD(regs[0], 7, 0), hv.guest_map.levels == 5 ? 52U : 48U));
+    hv.phys_limit = BIT(MIN(FIELD(regs[0], 7, 0), hv.host_levels == 5 ? 52U : 48U));
     hv.host_cr4 = host_cr4(read_cr4() & CR4_LA57);
+    hv.guest_map.levels = hv.host_levels;
+    hv.guest_map.gib_pages = hv.host_gib_pages;
+    if (vendor->shape_map)
+        vendor->shape_map(&hv.guest_map);
+}
+
+/* Where SIPIs do not exit, or processors may be started that are not captured now. */
+static bool must_police_icr(const struct boot_info *info)
+{
+    for (u32 i = 0; i < info->cpu_count; i++)
+        if (!info->cpus[i].firmware)
+            return true;
+    return !vendor->sipi_exits;
+}
+
+static const struct vendor *choose_vendor(void)
+{
+    static const struct cpu_ops native = {cpuid, rdmsr, read_cr4};
+
+    return has_svm(&native) ? &svm_vendor : has_vmx(&native) ? &vmx_vendor : NULL;
 }
 
 /* The region, in order: image, CPU blocks, everything else from the pool. */
@@ -116,7 +137,11 @@ u64 hv_prepare(const struct boot_info *info)
 
     if (!info_is_sane(info))
         return HV_BAD_INFO;
+    vendor = choose_vendor();
+    if (!vendor)
+        return HV_REFUSED;
     read_processor();
+    hv.police_icr = must_police_icr(info);
     if (!divide_region(info) || !keep_info(info))
         return HV_REGION_SMALL;
     name_cpus();
@@ -129,7 +154,6 @@ u64 hv_prepare(const struct boot_info *info)
         return status;
     host_prepare();
     trampoline_prepare();
-    vendor = &svm_vendor;
     status = vendor->prepare();
     if (status)
         return status;

@@ -5,6 +5,7 @@
 
 #include "cpu.h"
 #include "guest_mem.h"
+#include "page_map.h"
 
 /* How the loader called HV_START: its callee-saved registers and where to return, as a guest.
  * Layout fixed by hv/entry.S. */
@@ -15,7 +16,7 @@ struct launch {
 /* Where a guest stands in its code: enough to fetch and decode an instruction. */
 struct code_state {
     struct guest_paging paging;
-    u64 cs_base, rip;
+    u64 cs_base, rip, rflags;
     bool long_mode, default32; /* CS.L and EFER.LMA; CS.D */
     const u8 *bytes;           /* instruction bytes the processor recorded, or NULL */
     u32 byte_count;
@@ -23,6 +24,8 @@ struct code_state {
 
 struct vendor {
     const char *name;
+    /* The second-level map's format, where it is not that of the host's own tables; or NULL. */
+    void (*shape_map)(struct page_map *map);
     /* On the boot processor, once, after the memory maps exist. */
     enum hv_status (*prepare)(void);
     /* Turns virtualization on and makes the running state the guest's. On failure all is as before.
@@ -39,6 +42,9 @@ struct vendor {
     /* Whether an INIT makes a running guest exit (AMD: VM_CR.R_INIT) instead of resetting the core.
      */
     bool (*init_exits)(void);
+    /* Whether a SIPI brings a waiting core back into its guest by an exit (VMX). Elsewhere SIPIs
+     * are seen only at the sender's ICR. */
+    bool sipi_exits;
     /* What makes a core leave its guest for hv/kick.c, as an ICR value without destination ... */
     u32 (*signal_icr)(void);
     /* ... and on the core, whose guest is out: one that is still on its way is let in and
@@ -50,15 +56,18 @@ struct vendor {
     /* From the handlers of NMI and #SX: whether it is being let in on purpose, and is taken care
      * of. */
     bool (*let_in)(struct cpu *cpu, u64 vector);
+    /* Code between the last look for what has been let in and the guest: an NMI or #MC that arrives
+     * inside goes on at `late` instead, to be looked at. Empty where nothing arrives there. */
+    const char *window_start, *window_end, *late;
 
     /* For handlers of slow exits: */
     void (*code_state)(struct cpu *cpu, struct code_state *state);
     void (*advance)(struct cpu *cpu, u32 bytes);
-    u64 *(*rflags)(struct cpu *cpu);
+    void (*set_rflags)(struct cpu *cpu, u64 value);
     void (*inject_gp)(struct cpu *cpu); /* #GP(0) at the instruction that exited */
 };
 
-extern const struct vendor svm_vendor;
+extern const struct vendor svm_vendor, vmx_vendor;
 
 /* The one chosen at start. */
 extern const struct vendor *vendor;

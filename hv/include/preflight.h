@@ -8,19 +8,28 @@
 
 enum preflight {
     PREFLIGHT_OK,
-    PREFLIGHT_VENDOR,     /* neither an AMD-V nor (later) a VT-x processor */
-    PREFLIGHT_NO_SVM,     /* CPUID 8000_0001 ECX[2] clear */
-    PREFLIGHT_SVM_LOCKED, /* VM_CR.SVMDIS set: disabled by firmware (APM 15.4) */
-    PREFLIGHT_NO_NPT,     /* CPUID 8000_000A EDX[0] clear */
-    PREFLIGHT_SVM_IN_USE, /* EFER.SVME already set: something virtualizes this processor */
-    PREFLIGHT_ENCRYPTION, /* SYSCFG.MemEncryptionModEn or SNP: the C-bit or RMP is in force */
-    PREFLIGHT_COUNT
+    PREFLIGHT_VENDOR,      /* neither an AMD-V nor a VT-x processor */
+    PREFLIGHT_NO_SVM,      /* CPUID 8000_0001 ECX[2] clear */
+    PREFLIGHT_SVM_LOCKED,  /* VM_CR.SVMDIS set: disabled by firmware (APM 15.4) */
+    PREFLIGHT_NO_NPT,      /* CPUID 8000_000A EDX[0] clear */
+    PREFLIGHT_SVM_IN_USE,  /* EFER.SVME already set: something virtualizes this processor */
+    PREFLIGHT_ENCRYPTION,  /* SYSCFG.MemEncryptionModEn or SNP: the C-bit or RMP is in force */
+    PREFLIGHT_NO_VMX,      /* CPUID 1 ECX[5] clear on an Intel processor */
+    PREFLIGHT_VMX_LOCKED,  /* IA32_FEATURE_CONTROL locked without VMXON outside SMX */
+    PREFLIGHT_VMX_IN_USE,  /* CR4.VMXE set */
+    PREFLIGHT_VMX_MEMORY,  /* IA32_VMX_BASIC: VMCS not in write-back memory */
+    PREFLIGHT_EPT_POOR,    /* IA32_VMX_EPT_VPID_CAP: page sizes, memory types, invalidation */
+    PREFLIGHT_MEMORY_KEYS, /* TME-MK: physical addresses have aliases */
+    PREFLIGHT_COUNT,
+    /* From here on: the row of hv/vmx/controls.c that is missing. */
+    PREFLIGHT_VMX_CONTROLS = 100
 };
 
 /* Reads of the running processor; a table of these is the seam for unit tests. */
 struct cpu_ops {
     void (*cpuid)(u32 leaf, u32 subleaf, u32 out[4]); /* out: EAX EBX ECX EDX */
     u64 (*rdmsr)(u32 msr);
+    u64 (*read_cr4)(void);
 };
 
 /* Judges the running processor. */

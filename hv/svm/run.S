@@ -33,7 +33,7 @@ exited:
     mov     %rdi, CPU_RDI(%rsp)
     mov     %rsp, %rdi
     call    svm_fast_exit
-    test    %eax, %eax
+    test    %al, %al                /* a bool is 8 bits */
     jnz     fast_return
 svm_fast_end:
 

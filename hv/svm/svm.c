@@ -15,7 +15,7 @@
 
 struct svm svm;
 
-static const struct cpu_ops native_ops = {cpuid, rdmsr};
+static const struct cpu_ops native_ops = {cpuid, rdmsr, read_cr4};
 
 /* Consecutive pages, 0 when the pool is empty: it hands them out in order. */
 static u64 take_pages(u32 pages)
@@ -127,6 +127,7 @@ static void svm_code_state(struct cpu *cpu, struct code_state *state)
     state->paging = (struct guest_paging){vmcb->cr0, vmcb->cr3, vmcb->cr4, vmcb->efer};
     state->cs_base = vmcb->cs.base;
     state->rip = vmcb->rip;
+    state->rflags = vmcb->rflags;
     state->long_mode = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & BIT(9));
     state->default32 = vmcb->cs.attributes & BIT(10);
     state->bytes = vmcb->bytes;
@@ -143,9 +144,9 @@ static void svm_advance_by(struct cpu *cpu, u32 bytes)
     svm_instruction_done(cpu);
 }
 
-static u64 *svm_rflags(struct cpu *cpu)
+static void svm_set_rflags(struct cpu *cpu, u64 value)
 {
-    return &cpu_vmcb(cpu)->rflags;
+    cpu_vmcb(cpu)->rflags = value;
 }
 
 static void svm_inject_gp_now(struct cpu *cpu)
@@ -167,6 +168,6 @@ const struct vendor svm_vendor = {
     .let_in = svm_let_in,
     .code_state = svm_code_state,
     .advance = svm_advance_by,
-    .rflags = svm_rflags,
+    .set_rflags = svm_set_rflags,
     .inject_gp = svm_inject_gp_now,
 };

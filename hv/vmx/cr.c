@@ -1,0 +1,68 @@
+/* CR0 and CR4. VMX wants some bits set that a guest may want clear (CR0.NE, CR4.VMXE), and bits of
+ * features that a guest does not have must stay clear. These the host owns (SDM 25.3, 25.6.6): the
+ * guest reads the shadow, and exits only when it writes another value than that. */
+#include "hv.h"
+#include "msr.h"
+#include "vmx/vmx.h"
+
+/* An unrestricted guest may run without paging and protection (24.8). */
+static u64 cr0_owned(void)
+{
+    return vmx.cr0_fixed0 & ~(CR0_PE | CR0_PG);
+}
+
+static u64 cr4_owned(void)
+{
+    return vmx.cr4_fixed0 | vmx.hidden.cr4;
+}
+
+void vmx_write_cr0(u64 value)
+{
+    vmwrite(VMCS_CR0_MASK, cr0_owned());
+    vmwrite(VMCS_CR0_SHADOW, value);
+    vmwrite(VMCS_GUEST_CR0, (value | cr0_owned()) & vmx.cr0_fixed1);
+}
+
+void vmx_write_cr4(u64 value)
+{
+    value &= ~vmx.hidden.cr4;
+    vmwrite(VMCS_CR4_MASK, cr4_owned());
+    vmwrite(VMCS_CR4_SHADOW, value);
+    vmwrite(VMCS_GUEST_CR4, (value | vmx.cr4_fixed0) & vmx.cr4_fixed1);
+}
+
+/* What the guest sees. */
+u64 vmx_read_cr4(void)
+{
+    u64 owned = vmread(VMCS_CR4_MASK);
+
+    return (vmread(VMCS_GUEST_CR4) & ~owned) | (vmread(VMCS_CR4_SHADOW) & owned);
+}
+
+/* Takes over the guest's view of the owned bits and lets it execute the instruction again, which
+ * the processor then carries out with all its checks and side effects. If it faults, the view of NE
+ * has changed all the same; nobody relies on that. */
+static bool set_shadow(u64 field, u64 owned, u64 allowed, u64 value)
+{
+    if (value & owned & ~allowed)
+        return false;
+    vmwrite(field, (vmread(field) & ~owned) | (value & owned));
+    return true;
+}
+
+/* Qualification: table 28-3. Only MOV to CR0 and CR4 exit: CLTS and LMSW reach no owned bit, CR8
+ * and reads of control registers do not exit. */
+void vmx_cr_exit(struct cpu *cpu)
+{
+    u64 qualification = vmread(VMCS_QUALIFICATION);
+    u64 value = cpu->regs[FIELD(qualification, 11, 8)];
+    bool ok;
+
+    cpu->exits[EXIT_CONTROL]++;
+    if (FIELD(qualification, 3, 0) == 0)
+        ok = set_shadow(VMCS_CR0_SHADOW, cr0_owned(), ~0ULL, value);
+    else
+        ok = set_shadow(VMCS_CR4_SHADOW, cr4_owned(), ~vmx.hidden.cr4, value);
+    if (!ok)
+        vmx_inject_gp();
+}

@@ -1,0 +1,70 @@
+/* INIT and SIPI (SDM volume 3, 26.2 and 24.8). An INIT makes a guest exit and is held while the
+ * hypervisor runs; a SIPI is taken only in the activity state wait-for-SIPI, where in turn INIT,
+ * NMI and SMI are blocked. */
+#include "apic.h"
+#include "asm.h"
+#include "hv.h"
+#include "kick.h"
+#include "log.h"
+#include "startup.h"
+#include "vmx/vmx.h"
+
+u32 vmx_signal_icr(void)
+{
+    return (u32)ICR_ASSERT | ICR_MODE_INIT << 8;
+}
+
+/* One that is still held exits right after the next entry, and is known by this. */
+void vmx_absorb_signal(struct cpu *cpu)
+{
+    cpu->vmx.absorbing = true;
+}
+
+/* Nothing is owed to a guest that starts anew. */
+static void forget_events(struct cpu *cpu)
+{
+    cpu->vmx.arrived = cpu->vmx.owed = 0;
+    cpu->vmx.nmi_held = false;
+    vmwrite(VMCS_ENTRY_EVENT, 0);
+    vmwrite(VMCS_INTERRUPTIBILITY, 0);
+    vmwrite(VMCS_PENDING_DEBUG, 0);
+}
+
+/* Short, since a SIPI that comes before the entry is lost: what can wait is done when it has come.
+ */
+static void wait_for_sipi(struct cpu *cpu)
+{
+    cpu->state = CORE_WAITING;
+    cpu->deaf = true;
+    apic_reset();
+    forget_events(cpu);
+    vmwrite(VMCS_ACTIVITY, ACTIVITY_WAIT_FOR_SIPI);
+}
+
+void vmx_init_exit(struct cpu *cpu)
+{
+    if (cpu->vmx.absorbing) {
+        cpu->vmx.absorbing = false;
+        return;
+    }
+    if (kick_answer(cpu)) {
+        cpu->exits[EXIT_KICK]++;
+        return;
+    }
+    cpu->exits[EXIT_INIT]++;
+    if (cpu->index == hv.info->bsp) {
+        log_line("INIT at the boot processor: resetting the machine");
+        platform_reset();
+    }
+    wait_for_sipi(cpu);
+}
+
+/* An INIT of hv/kick.c may have been held all the time. */
+void vmx_sipi_exit(struct cpu *cpu)
+{
+    cpu->exits[EXIT_SIPI]++;
+    vmx_reset_state(cpu, (u8)vmread(VMCS_QUALIFICATION));
+    cpu->state = CORE_RUNNING;
+    cpu->deaf = false;
+    kick_answer(cpu);
+}

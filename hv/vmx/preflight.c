@@ -1,0 +1,51 @@
+/* Preflight for VT-x (SDM volume 3, 24.7 and appendix A). */
+#include "preflight_impl.h"
+#include "msr.h"
+#include "vmx/controls.h"
+#include "vmx/vmcs.h"
+
+#define EPT_NEEDED \
+    (EPT_CAP_WALK_4 | EPT_CAP_WRITE_BACK | EPT_CAP_2MIB | EPT_CAP_INVEPT | EPT_CAP_INVEPT_ALL)
+#define VPID_NEEDED (EPT_CAP_INVVPID | EPT_CAP_INVVPID_ALL)
+
+/* Key identifiers take the upper bits of physical addresses: each page then has aliases, and so
+ * would the hypervisor's. The MSR exists with CPUID.7 ECX[13]. */
+static bool has_memory_keys(const struct cpu_ops *ops)
+{
+    u64 activate;
+
+    if (!(preflight_cpuid(ops, 7, CPU_ECX) & BIT(13)))
+        return false;
+    activate = ops->rdmsr(IA32_TME_ACTIVATE);
+    return (activate & TME_ACTIVATE_ENABLE) && FIELD(activate, 35, 32);
+}
+
+static bool ept_is_enough(const struct cpu_ops *ops, const struct vmx_controls *controls)
+{
+    u64 cap = ops->rdmsr(IA32_VMX_EPT_VPID_CAP), needed = EPT_NEEDED;
+
+    if (controls->word[WORD_SECONDARY] & SECONDARY_VPID)
+        needed |= VPID_NEEDED;
+    return (cap & needed) == needed;
+}
+
+enum preflight preflight_vmx(const struct cpu_ops *ops)
+{
+    u64 feature_control = ops->rdmsr(IA32_FEATURE_CONTROL);
+    struct vmx_controls controls;
+    struct vmx_hidden hidden;
+    int missing;
+
+    if ((feature_control & FEATURE_CONTROL_LOCK) && !(feature_control & FEATURE_CONTROL_VMXON))
+        return PREFLIGHT_VMX_LOCKED;
+    if (ops->read_cr4() & CR4_VMXE)
+        return PREFLIGHT_VMX_IN_USE;
+    if (FIELD(ops->rdmsr(IA32_VMX_BASIC), 53, 50) != VMX_MEMORY_WRITE_BACK)
+        return PREFLIGHT_VMX_MEMORY;
+    missing = vmx_compute(ops, &controls, &hidden);
+    if (missing != VMX_NOTHING_MISSING)
+        return (enum preflight)(PREFLIGHT_VMX_CONTROLS + missing);
+    if (!ept_is_enough(ops, &controls))
+        return PREFLIGHT_EPT_POOR;
+    return has_memory_keys(ops) ? PREFLIGHT_MEMORY_KEYS : PREFLIGHT_OK;
+}

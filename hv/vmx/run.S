@@ -1,0 +1,103 @@
+/* The run loop. RSP is the struct cpu of this core throughout: the VMCS has it as the host's.
+ *
+ * The fast way saves five registers: vmx_fast_exit is compiled (Makefile) so that it keeps RSI and R8-R11 and
+ * may use RBX, and it calls nothing. RSP, RIP and RFLAGS are in the VMCS. Everything else of the guest stays loaded.
+ *
+ * The last look at what arrived is a compare with memory, a jump and the entry: an NMI that comes in between finds
+ * RIP inside the window and goes on at vmx_late (hv/exception.c). */
+#include "cpu.h"
+
+    .macro save_fast
+    mov     %rax, CPU_RAX(%rsp)
+    mov     %rcx, CPU_RCX(%rsp)
+    mov     %rdx, CPU_RDX(%rsp)
+    mov     %rbx, CPU_RBX(%rsp)
+    mov     %rdi, CPU_RDI(%rsp)
+    mov     %rsp, %rdi
+    .endm
+
+    .macro save_others
+    mov     %rsi, CPU_RSI(%rsp)
+    mov     %rbp, CPU_RBP(%rsp)
+    mov     %r8, CPU_R8(%rsp)
+    mov     %r9, CPU_R9(%rsp)
+    mov     %r10, CPU_R10(%rsp)
+    mov     %r11, CPU_R11(%rsp)
+    mov     %r12, CPU_R12(%rsp)
+    mov     %r13, CPU_R13(%rsp)
+    mov     %r14, CPU_R14(%rsp)
+    mov     %r15, CPU_R15(%rsp)
+    mov     %rsp, %rdi
+    xor     %ebp, %ebp              /* where backtraces end */
+    .endm
+
+    .text
+    .globl vmx_enter, vmx_exited, vmx_fast_start, vmx_fast_end
+    .globl vmx_window_start, vmx_window_end, vmx_late
+
+/* void vmx_enter(struct cpu *cpu): every register from struct cpu. */
+vmx_enter:
+    mov     %rdi, %rsp
+    jmp     slow_return
+
+    .balign 64
+vmx_fast_start:
+fast_return:
+    mov     CPU_RAX(%rsp), %rax
+    mov     CPU_RCX(%rsp), %rcx
+    mov     CPU_RDX(%rsp), %rdx
+    mov     CPU_RBX(%rsp), %rbx
+    mov     CPU_RDI(%rsp), %rdi
+resume:
+vmx_window_start:
+    cmpb    $0, CPU_ARRIVED(%rsp)
+    jne     vmx_late
+    vmresume
+    jmp     failed
+launch:
+    cmpb    $0, CPU_ARRIVED(%rsp)
+    jne     vmx_late
+    vmlaunch
+vmx_window_end:
+failed:
+    mov     %rsp, %rdi
+    call    vmx_entry_failed
+    ud2
+
+vmx_exited:
+    save_fast
+    call    vmx_fast_exit
+    test    %al, %al                /* a bool is 8 bits */
+    jnz     fast_return
+vmx_fast_end:
+
+    save_others
+    call    vmx_slow_exit
+slow_return:
+    mov     CPU_RAX(%rsp), %rax
+    mov     CPU_RCX(%rsp), %rcx
+    mov     CPU_RDX(%rsp), %rdx
+    mov     CPU_RBX(%rsp), %rbx
+    mov     CPU_RBP(%rsp), %rbp
+    mov     CPU_RSI(%rsp), %rsi
+    mov     CPU_RDI(%rsp), %rdi
+    mov     CPU_R8(%rsp), %r8
+    mov     CPU_R9(%rsp), %r9
+    mov     CPU_R10(%rsp), %r10
+    mov     CPU_R11(%rsp), %r11
+    mov     CPU_R12(%rsp), %r12
+    mov     CPU_R13(%rsp), %r13
+    mov     CPU_R14(%rsp), %r14
+    mov     CPU_R15(%rsp), %r15
+    cmpb    $0, CPU_LAUNCHED(%rsp)
+    jne     resume
+    jmp     launch
+
+/* Something arrived: the guest's registers are all loaded. */
+vmx_late:
+    save_fast
+    save_others
+    call    vmx_before_entry
+    jmp     slow_return
+
+    .section .note.GNU-stack, "", @progbits

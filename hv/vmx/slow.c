@@ -1,0 +1,259 @@
+/* Every other exit. All registers are in struct cpu while this runs. */
+#include "apic.h"
+#include "asm.h"
+#include "exits.h"
+#include "hv.h"
+#include "log.h"
+#include "msr.h"
+#include "msr_access.h"
+#include "vmx/vmx.h"
+
+enum { UD = 6 };
+
+/* Where CPUID leaves EAX, EBX, ECX, EDX. */
+static const u8 cpuid_order[] = {RAX, RBX, RCX, RDX};
+
+static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
+{
+    log_line("panic: core %u: %s: exit %x, qualification %x, address %x", (u64)cpu->index, what,
+             vmread(VMCS_EXIT_REASON), vmread(VMCS_QUALIFICATION), vmread(VMCS_GUEST_PHYSICAL));
+    log_line("panic:   guest cs:rip %x:%x rsp %x rflags %x", vmread(VMCS_GUEST_ES + 2 * SEG_CS),
+             vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_RSP), vmread(VMCS_GUEST_RFLAGS));
+    log_line("panic:   cr0 %x cr2 %x cr3 %x cr4 %x efer %x", vmread(VMCS_GUEST_CR0), read_cr2(),
+             vmread(VMCS_GUEST_CR3), vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_EFER));
+    log_line("panic:   controls %x %x %x %x %x", vmread(VMCS_PIN_CONTROLS),
+             vmread(VMCS_PRIMARY_CONTROLS), vmread(VMCS_SECONDARY_CONTROLS),
+             vmread(VMCS_EXIT_CONTROLS), vmread(VMCS_ENTRY_CONTROLS));
+    log_line("panic:   event %x interruptibility %x activity %x", vmread(VMCS_ENTRY_EVENT),
+             vmread(VMCS_INTERRUPTIBILITY), vmread(VMCS_ACTIVITY));
+    log_line("panic: this core is stopped; the others go on");
+    cpu_stop();
+}
+
+/* SDM 31.4 */
+void vmx_entry_failed(struct cpu *cpu)
+{
+    u64 error = vmread(VMCS_INSTRUCTION_ERROR);
+
+    log_line("panic: VM-instruction error %u%s", error,
+             error == 7   ? ": invalid control field"
+             : error == 8 ? ": invalid host state"
+             : error == 4 ? ": VMLAUNCH of a launched VMCS"
+             : error == 5 ? ": VMRESUME of a VMCS that is not launched"
+                          : "");
+    stop(cpu, "the guest cannot be entered");
+}
+
+static __attribute__((noreturn)) void stop_failed_entry(struct cpu *cpu, u64 reason)
+{
+    switch (VMX_EXIT_BASIC(reason)) {
+    case VMX_EXIT_ENTRY_GUEST:
+        stop(cpu, "entry failed: invalid guest state");
+    case VMX_EXIT_ENTRY_MSR:
+        stop(cpu, "entry failed: MSR loading");
+    case VMX_EXIT_ENTRY_MCE:
+        stop(cpu, "entry failed: machine check");
+    }
+    stop(cpu, "entry failed");
+}
+
+/* What the processor does after an instruction with TF set, or that RF was set for (18.3.1): the
+ * instruction was emulated, so neither happens by itself. With BTF only branches trap. */
+static void finish_instruction(void)
+{
+    u64 rflags = vmread(VMCS_GUEST_RFLAGS);
+
+    vmx_advance(vmread(VMCS_EXIT_LENGTH));
+    if (rflags & RFLAGS_RF)
+        vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+    if ((rflags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+        vmwrite(VMCS_PENDING_DEBUG, vmread(VMCS_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+static void handle_cpuid(struct cpu *cpu)
+{
+    u32 leaf = (u32)cpu->regs[RAX], subleaf = (u32)cpu->regs[RCX], out[4];
+
+    exit_cpuid(cpu, vmx_read_cr4());
+    for (u32 i = 0; i < 4; i++)
+        out[i] = (u32)cpu->regs[cpuid_order[i]];
+    vmx_hide(&vmx.hidden, leaf, subleaf, out);
+    for (u32 i = 0; i < 4; i++)
+        cpu->regs[cpuid_order[i]] = out[i];
+    finish_instruction();
+}
+
+static void handle_rdmsr(struct cpu *cpu)
+{
+    u64 value;
+
+    if (!msr_read(cpu, (u32)cpu->regs[RCX], &value)) {
+        vmx_inject_gp();
+        return;
+    }
+    exit_msr_result(cpu, value);
+    finish_instruction();
+}
+
+static void handle_wrmsr(struct cpu *cpu)
+{
+    if (vmx_msr_write(cpu, (u32)cpu->regs[RCX], exit_msr_value(cpu)))
+        finish_instruction();
+    else
+        vmx_inject_gp();
+}
+
+/* Qualification: table 28-5. */
+static void handle_io(struct cpu *cpu)
+{
+    u64 info = vmread(VMCS_QUALIFICATION);
+
+    if (info & BIT(4)) { /* INS, OUTS: nobody drives PM1 control that way */
+        cpu->exits[EXIT_IO]++;
+        vmx_inject_gp();
+        return;
+    }
+    exit_io(cpu, (u16)FIELD(info, 31, 16), (u32)FIELD(info, 2, 0) + 1, info & BIT(3));
+    finish_instruction();
+}
+
+/* An IRET that unblocked NMIs before it faulted will run again, and they are still blocked till
+ * then (28.2.1). */
+static void block_nmi_again(u64 qualification)
+{
+    if ((qualification & EPT_VIOLATION_IRET) && !(vmread(VMCS_VECTORING_EVENT) & EVENT_VALID))
+        vmwrite(VMCS_INTERRUPTIBILITY, vmread(VMCS_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
+}
+
+static void handle_ept_violation(struct cpu *cpu)
+{
+    u64 qualification = vmread(VMCS_QUALIFICATION), gpa = vmread(VMCS_GUEST_PHYSICAL);
+
+    block_nmi_again(qualification);
+    if (!(qualification & EPT_VIOLATION_PRESENT)) {
+        if (!exit_first_touch(cpu, gpa, vmread(VMCS_GUEST_RIP)))
+            stop(cpu, "access beyond what can be mapped");
+        return;
+    }
+    if (ALIGN_DOWN(gpa, PAGE_SIZE) != hv.apic_base || !(qualification & EPT_VIOLATION_WRITE))
+        stop(cpu, "unexpected EPT violation");
+    apic_page_write(cpu, gpa);
+}
+
+static void handle_vmcall(struct cpu *cpu)
+{
+    if (exit_hypercall(cpu, (u32)RIGHTS_DPL(vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS))))
+        finish_instruction();
+    else
+        vmx_inject_fault(UD);
+}
+
+/* The exit comes after #UD and #GP for CPL (26.1.2); the processor judges the value. */
+static void handle_xsetbv(struct cpu *cpu)
+{
+    cpu->exits[EXIT_XSETBV]++;
+    if (xsetbv_safe((u32)cpu->regs[RCX], exit_msr_value(cpu)))
+        finish_instruction();
+    else
+        vmx_inject_gp();
+}
+
+/* Instructions that a guest does not have; most exit whatever the controls say. */
+static bool is_virt_insn(u64 reason)
+{
+    switch (reason) {
+    case VMX_EXIT_GETSEC:
+    case VMX_EXIT_INVEPT:
+    case VMX_EXIT_INVVPID:
+    case VMX_EXIT_VMFUNC:
+    case VMX_EXIT_SEAMCALL:
+    case VMX_EXIT_TDCALL:
+    case VMX_EXIT_RDMSRLIST:
+    case VMX_EXIT_WRMSRLIST:
+    case VMX_EXIT_RDMSR_IMM:
+    case VMX_EXIT_WRMSRNS_IMM:
+        return true;
+    }
+    return reason >= VMX_EXIT_VMCLEAR && reason <= VMX_EXIT_VMXON;
+}
+
+static void dispatch(struct cpu *cpu, u64 reason)
+{
+    if (reason & VMX_EXIT_FAILED_ENTRY)
+        stop_failed_entry(cpu, reason);
+    switch (reason) {
+    case VMX_EXIT_CPUID:
+        handle_cpuid(cpu);
+        return;
+    case VMX_EXIT_RDMSR:
+        handle_rdmsr(cpu);
+        return;
+    case VMX_EXIT_WRMSR:
+        handle_wrmsr(cpu);
+        return;
+    case VMX_EXIT_EPT_VIOLATION:
+        handle_ept_violation(cpu);
+        return;
+    case VMX_EXIT_IO:
+        handle_io(cpu);
+        return;
+    case VMX_EXIT_CR_ACCESS:
+        vmx_cr_exit(cpu);
+        return;
+    case VMX_EXIT_XSETBV:
+        handle_xsetbv(cpu);
+        return;
+    case VMX_EXIT_INVD:
+        cpu->exits[EXIT_INVD]++;
+        wbinvd();
+        finish_instruction();
+        return;
+    case VMX_EXIT_VMCALL:
+        handle_vmcall(cpu);
+        return;
+    case VMX_EXIT_INIT:
+        vmx_init_exit(cpu);
+        return;
+    case VMX_EXIT_SIPI:
+        vmx_sipi_exit(cpu);
+        return;
+    case VMX_EXIT_PREEMPTION_TIMER: /* nothing was held */
+        cpu->vmx.absorbing = false;
+        cpu->exits[EXIT_STEP]++;
+        return;
+    case VMX_EXIT_MTF:
+        cpu->exits[EXIT_STEP]++;
+        return;
+    case VMX_EXIT_TRIPLE_FAULT:
+        exit_triple_fault(cpu, vmread(VMCS_GUEST_ES + 2 * SEG_CS), vmread(VMCS_GUEST_RIP),
+                          read_cr2(), vmread(VMCS_GUEST_CR3));
+    case VMX_EXIT_TASK_SWITCH:
+        stop(cpu, "a hardware task switch, which VT-x leaves to software and Cede does not do");
+    case VMX_EXIT_EPT_MISCONFIG:
+        stop(cpu, "EPT misconfiguration");
+    default:
+        break;
+    }
+    if (!is_virt_insn(reason)) {
+        cpu->exits[EXIT_OTHER]++;
+        stop(cpu, "unexpected exit");
+    }
+    cpu->exits[EXIT_VIRT_INSN]++;
+    vmx_inject_fault(UD);
+}
+
+/* CR2 is resident, and a fix-up (hv/exception.c) overwrites it. */
+void vmx_slow_exit(struct cpu *cpu)
+{
+    u64 rsp = vmread(VMCS_GUEST_RSP), cr2 = read_cr2();
+
+    cpu->vmx.launched = true;
+    cpu->regs[RSP] = rsp;
+    vmx_after_exit(cpu);
+    dispatch(cpu, vmread(VMCS_EXIT_REASON));
+    if (cpu->regs[RSP] != rsp)
+        vmwrite(VMCS_GUEST_RSP, cpu->regs[RSP]);
+    if (read_cr2() != cr2)
+        write_cr2(cr2);
+    vmx_before_entry(cpu);
+}

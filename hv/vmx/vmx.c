@@ -1,0 +1,213 @@
+/* Turning VMX on, and the vendor table. */
+#include "vmx/vmx.h"
+#include "apic.h"
+#include "asm.h"
+#include "host.h"
+#include "hv.h"
+#include "io.h"
+#include "msr.h"
+#include "pmu/pmu.h"
+#include "preflight.h"
+#include "vcpu.h"
+
+struct vmx vmx;
+
+static u64 no_cr4(void)
+{
+    return 0;
+}
+
+/* In the second VMXE is not looked at: our own trampoline has set it. */
+static const struct cpu_ops firmware_ops = {cpuid, rdmsr, read_cr4},
+                            own_ops = {cpuid, rdmsr, no_cr4};
+
+static void read_features(void)
+{
+    u32 regs[4];
+
+    vmx.revision = (u32)rdmsr(IA32_VMX_BASIC) & ~(u32)BIT(31);
+    vmx.cr0_fixed0 = rdmsr(IA32_VMX_CR0_FIXED0);
+    vmx.cr0_fixed1 = rdmsr(IA32_VMX_CR0_FIXED1);
+    vmx.cr4_fixed0 = rdmsr(IA32_VMX_CR4_FIXED0);
+    vmx.cr4_fixed1 = rdmsr(IA32_VMX_CR4_FIXED1);
+    cpuid(0, 0, regs);
+    if (regs[0] < 0xa)
+        return;
+    cpuid(0xa, 0, regs);
+    vmx.global_ctrl = FIELD(regs[0], 7, 0) >= 2;
+    vmx.global_list = !(vmx.controls.word[WORD_EXIT] & EXITCTL_SAVE_GLOBAL);
+}
+
+static bool take_maps(void)
+{
+    vmx.msr_bitmap = (u64)page_alloc(&hv.pool);
+    vmx.io_bitmap = (u64)page_alloc(&hv.pool); /* the pool hands out pages in order: 25.6.4 */
+    return vmx.msr_bitmap && vmx.io_bitmap && page_alloc(&hv.pool);
+}
+
+static void read_policy(void)
+{
+    u32 regs[4];
+
+    cpuid(1, 0, regs);
+    hv.msr = (struct msr_context){.vendor = CPU_INTEL,
+                                  .family = msr_cpu_family(regs[0]),
+                                  .model = msr_cpu_model(regs[0]),
+                                  .pmu = hv.info->policy.pmu,
+                                  .unknown_gp = hv.info->policy.unknown_msr_gp,
+                                  .police_icr = hv.police_icr};
+}
+
+static enum hv_status vmx_prepare(void)
+{
+    if (preflight(&firmware_ops) != PREFLIGHT_OK ||
+        vmx_compute(&firmware_ops, &vmx.controls, &vmx.hidden) != VMX_NOTHING_MISSING)
+        return HV_REFUSED;
+    if (!take_maps())
+        return HV_REGION_SMALL;
+    read_features();
+    vmx.ept_pointer = vmx_ept_pointer(&hv.guest_map);
+    read_policy();
+    pmu_prepare(&hv.msr);
+    msr_bitmap_vmx((u8 *)vmx.msr_bitmap, &hv.msr);
+    io_bitmap((u8 *)vmx.io_bitmap);
+    return HV_OK;
+}
+
+/* Firmware should have locked it; until it is, VMXON faults (24.7). */
+static void unlock_vmxon(void)
+{
+    u64 value = rdmsr(IA32_FEATURE_CONTROL);
+
+    if (!(value & FEATURE_CONTROL_LOCK))
+        wrmsr(IA32_FEATURE_CONTROL, value | FEATURE_CONTROL_VMXON | FEATURE_CONTROL_LOCK);
+}
+
+static u64 vmcs_of(struct cpu *cpu)
+{
+    return (u64)cpu_vmcb(cpu);
+}
+
+static bool make_current(struct cpu *cpu)
+{
+    u64 vmxon_region = cpu_hsave(cpu), vmcs = vmcs_of(cpu);
+
+    *(u32 *)vmxon_region = *(u32 *)vmcs = vmx.revision;
+    if (!vmxon(vmxon_region))
+        return false;
+    if (vmclear(vmcs) && vmptrld(vmcs))
+        return true;
+    vmxoff();
+    return false;
+}
+
+/* VMX operation with this core's VMCS current. On failure control registers are as before. */
+static bool turn_on(struct cpu *cpu, struct control_registers old)
+{
+    unlock_vmxon();
+    write_cr0((old.cr0 | vmx.cr0_fixed0) & vmx.cr0_fixed1);
+    write_cr4((old.cr4 | vmx.cr4_fixed0) & vmx.cr4_fixed1);
+    if (!make_current(cpu)) {
+        write_cr4(old.cr4);
+        write_cr0(old.cr0);
+        return false;
+    }
+    vmx_flush_ept(); /* whatever an earlier user of VMX has left (29.4.3.3) */
+    vmx_flush_vpid();
+    vmx_set_controls(cpu);
+    vmx_host_state(cpu);
+    return true;
+}
+
+static enum hv_status vmx_capture(struct cpu *cpu, const struct launch *launch, u64 ssp)
+{
+    struct control_registers old = {read_cr0(), read_cr4()};
+
+    if (preflight(&firmware_ops) != PREFLIGHT_OK || !turn_on(cpu, old))
+        return HV_REFUSED;
+    vmx_capture_state(cpu, launch, ssp, old);
+    apic_note(cpu);
+    return HV_OK;
+}
+
+static enum hv_status vmx_enable(struct cpu *cpu)
+{
+    struct control_registers old = {read_cr0(), read_cr4()};
+
+    return preflight(&own_ops) == PREFLIGHT_OK && turn_on(cpu, old) ? HV_OK : HV_REFUSED;
+}
+
+static void vmx_reset(struct cpu *cpu, u8 vector)
+{
+    apic_note(cpu);
+    vmx_reset_state(cpu, vector);
+}
+
+static __attribute__((noreturn)) void enter(struct cpu *cpu)
+{
+    pmu_start(cpu);
+    vmx_before_entry(cpu);
+    vmx_enter(cpu);
+}
+
+static bool init_exits(void)
+{
+    return true;
+}
+
+static void code_state(struct cpu *cpu, struct code_state *state)
+{
+    u64 efer = vmread(VMCS_GUEST_EFER), rights = vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS);
+
+    (void)cpu;
+    state->paging = (struct guest_paging){vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3),
+                                          vmread(VMCS_GUEST_CR4), efer};
+    state->cs_base = vmread(VMCS_GUEST_ES_BASE + 2 * SEG_CS);
+    state->rip = vmread(VMCS_GUEST_RIP);
+    state->rflags = vmread(VMCS_GUEST_RFLAGS);
+    state->long_mode = (efer & EFER_LMA) && (rights & RIGHTS_LONG);
+    state->default32 = rights & RIGHTS_DEFAULT;
+    state->bytes = NULL;
+    state->byte_count = 0;
+}
+
+static void advance(struct cpu *cpu, u32 bytes)
+{
+    (void)cpu;
+    vmx_advance(bytes);
+}
+
+static void set_rflags(struct cpu *cpu, u64 value)
+{
+    (void)cpu;
+    vmwrite(VMCS_GUEST_RFLAGS, value);
+}
+
+static void inject_gp(struct cpu *cpu)
+{
+    (void)cpu;
+    vmx_inject_gp();
+}
+
+const struct vendor vmx_vendor = {
+    .name = "VT-x",
+    .shape_map = vmx_shape_map,
+    .prepare = vmx_prepare,
+    .capture = vmx_capture,
+    .enable = vmx_enable,
+    .reset = vmx_reset,
+    .enter = enter,
+    .init_exits = init_exits,
+    .sipi_exits = true,
+    .signal_icr = vmx_signal_icr,
+    .absorb_signal = vmx_absorb_signal,
+    .inject_machine_check = vmx_inject_machine_check,
+    .let_in = vmx_let_in,
+    .window_start = vmx_window_start,
+    .window_end = vmx_window_end,
+    .late = vmx_late,
+    .code_state = code_state,
+    .advance = advance,
+    .set_rflags = set_rflags,
+    .inject_gp = inject_gp,
+};
