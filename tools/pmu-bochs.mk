@@ -1,7 +1,8 @@
 # Bed P: the emulator with a PMU that counts, and its tests.
-##   make test-pmu-model  the PMU model's own tests, both vendors; builds bed P's emulator once
-##   make test-pmu-perf   Debian's perf in a Linux guest on bed P, both vendors, 1 and 4 CPUs
-##   make pmu-speed       what the model costs, against the same emulator without it
+##   make test-pmu-model     the PMU model's own tests, both vendors; builds bed P's emulator once
+##   make test-pmu-perf      Debian's perf in a Linux guest on bed P: Intel with 1 CPU, AMD with 4
+##   make test-pmu-perf-all  both vendors with 1 and 4 CPUs
+##   make pmu-speed          what the model costs, against the same emulator without it
 PM        := tools/pmu-bochs
 PM_OBJ    := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard $(PM)/efi/*.c $(PM)/efi/*.S)))
 PM_EFI    := $(BUILD)/$(PM)/model.efi
@@ -32,22 +33,29 @@ $(BUILD)/$(PM)/model_test: $(PM)/model_test.cc $(PM_LOGIC) $(wildcard $(PM)/mode
 	$(Q)g++ -std=gnu++17 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 	   $(filter %.cc,$^) -o $@ -lcmocka
 
-.PHONY: test-pmu-model test-pmu-model-now test-pmu-perf pmu-speed
+.PHONY: test-pmu-model test-pmu-model-now test-pmu-perf test-pmu-perf-all test-pmu-perf-now pmu-speed
 test-pmu-model:
 	@tools/setup test
+	@$(PM)/build >/dev/null
 	@$(MAKE) --no-print-directory test-pmu-model-now
 
 test-pmu-model-now: $(BUILD)/$(PM)/model_test $(PM_EFI) $(BUILD)/launch.efi
 	@$<
 	@$(PM)/bed_selftest
-	@$(PM)/build >/dev/null
 	@$(PM)/test-model $(PM_EFI)
 
 $(BUILD)/$(PM)/perf.gz: $(PM)/perf-initrd $(wildcard $(PM)/perf-tests/*)
 	$(PM)/perf-initrd $@
 
-test-pmu-perf: $(BUILD)/$(PM)/perf.gz $(LINUX_FILES) $(BUILD)/launch.efi
-	@$(PM)/test-perf $(BUILD)
+test-pmu-perf: PM_SETUPS := intel-1 amd-4
+test-pmu-perf-all: PM_SETUPS := intel-1 intel-4 amd-1 amd-4
+test-pmu-perf test-pmu-perf-all:
+	@tools/setup test
+	@$(PM)/build >/dev/null
+	@$(MAKE) --no-print-directory test-pmu-perf-now PM_SETUPS='$(PM_SETUPS)'
+
+test-pmu-perf-now: $(BUILD)/$(PM)/perf.gz $(LINUX_FILES) $(BUILD)/launch.efi
+	@$(PM)/test-perf $(BUILD) $(PM_SETUPS)
 
 pmu-speed: $(PM_SPEED) $(BUILD)/launch.efi
 	@$(PM)/speed $(PM_SPEED)
