@@ -261,15 +261,25 @@ static const struct keyword keywords[] = {
     {"ibs", refuse_feature, 3},
 };
 
+static const struct keyword *find_keyword(struct span word)
+{
+    for (u32 i = 0; i < COUNT(keywords); i++)
+        if (span_is(word, keywords[i].name))
+            return &keywords[i];
+    return NULL;
+}
+
 static bool parse_what(struct line *line)
 {
+    const struct keyword *keyword;
+
     if (!next_word(line))
         return wrong(line, "'allow' and 'deny' need an event, a preset or another word");
     if (digit_of(*line->word.at) < 10)
         return parse_event(line);
-    for (u32 i = 0; i < COUNT(keywords); i++)
-        if (span_is(line->word, keywords[i].name))
-            return keywords[i].parse(line, keywords[i].argument);
+    keyword = find_keyword(line->word);
+    if (keyword)
+        return keyword->parse(line, keyword->argument);
     return wrong(line, "neither an event as 0xc0/0x00, nor architectural, core, all, fixed, "
                        "topdown, modifier, offcore, frontend or ldlat");
 }
@@ -304,6 +314,11 @@ bool policy_parse_line(struct pmu_policy *policy, const char *text, size_t size,
         return false;
     policy->lines++;
     return true;
+}
+
+bool policy_is_keyword(const char *word, size_t size)
+{
+    return find_keyword((struct span){word, word + size});
 }
 
 bool policy_is_line(const char *text, size_t size)

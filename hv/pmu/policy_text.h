@@ -28,6 +28,10 @@ void policy_start(struct pmu_policy *policy, struct filter_entry *room, u32 coun
 /* Whether a line starts with `allow` or `deny`. */
 bool policy_is_line(const char *line, size_t size);
 
+/* Whether a line may have this word behind `allow`: everything else is an event, or an event's name
+ * for cede-policy. */
+bool policy_is_keyword(const char *word, size_t size);
+
 /* Adds what one line says; blanks and comments say nothing. On false the policy is as it was; the
  * error's line number is the caller's to set. */
 bool policy_parse_line(struct pmu_policy *policy, const char *line, size_t size,
