@@ -16,6 +16,7 @@
 #define MSR_PERF_LEGACY_CTR 0xc0010004
 #define MSR_PERF_CTL        0xc0010200 /* PERF_CTL0-5, every second MSR */
 #define MSR_PERF_CTR        0xc0010201
+#define PMU_AMD_ALL         (BIT(PMU_AMD_COUNTERS) - 1) /* all selectors, as bits */
 #define PMU_AMD_WIDTH       48
 
 #define MSR_PERF_GLOBAL_STATUS     0xc0000300 /* PerfMonV2 */
@@ -157,7 +158,7 @@ static inline void pmu_amd_commit(struct pmu_amd *pmu, u32 counter, u64 value, u
     if (!(hardware & PERF_CTL_GUEST_ONLY))
         pmu_amd_deny(pmu, value, rip);
     else if (pmu_amd_needs_attention((u32)hardware))
-        pmu->core.attention = true;
+        pmu->core.attention |= (u16)BIT(counter);
 }
 
 /* What RDMSR of a selector gives where reads are intercepted (PMU_FILTERED, PMU_OFF). */

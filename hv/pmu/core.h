@@ -22,7 +22,7 @@ struct pmu_core {
     u64 denied_value, denied_rip; /* the last one: the guest's value and RIP */
 
     /* For hv/pmu/credit.h. */
-    bool attention;   /* a selector may count what an emulated instruction does; fast paths look */
+    u16 attention;    /* selectors that may count what an emulated instruction does, as bits */
     u64 due, due_pmi; /* of the instruction being emulated; bits as in GLOBAL_CTRL */
     u8 owed[16];      /* branches of VMRUN that are still to be taken off a counter */
 };

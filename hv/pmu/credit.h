@@ -5,7 +5,7 @@
  * before the instruction let count: of the WRMSR that enables and the one that disables, the
  * second.
  *
- *     exit --> credit_begin() --> the instruction is emulated --> credit_apply()
+ *     exit --> credit_begin_*() --> the instruction is emulated --> credit_finish_*()
  *
  * A counter that wraps sets its status bit and raises a PMI as LVTPC says, once. Before version 4
  * Intel's status bits cannot be set by software: there a counter stays at its maximum, the guest's
@@ -14,27 +14,42 @@
  *
  * Left out: slots, since writing fixed counter 3 starts PERF_METRICS afresh; reference cycles,
  * which follow the TSC; edges; AMD's IRPerf, read-only on most processors, which counts the
- * hypervisor as well. */
+ * hypervisor as well. In mode PMU_FULL the kernel counters of AMD count the hypervisor, too, but
+ * what is credited to CPL 3 is exact. */
 #ifndef CEDE_PMU_CREDIT_H
 #define CEDE_PMU_CREDIT_H
 
 #include "cpu.h"
 
-/* Before an instruction is emulated: notes whom it will be credited to. `user`: above CPL 0.
- * `global_ctrl`: Intel's, as the exit saved it; AMD's is read here. */
-void credit_begin(struct cpu *cpu, bool user, u64 global_ctrl);
+/* Before an instruction is emulated: notes whom it will be credited to. `user`: above CPL 0. To be
+ * called only if there may be somebody: while `attention` is not 0 on AMD, when
+ * pmu_intel_may_credit() says so on Intel. `global_ctrl`: as the exit saved it. */
+void credit_begin_amd(struct cpu *cpu, bool user);
+void credit_begin_intel(struct cpu *cpu, bool user, u64 global_ctrl);
 
-/* The instruction that credit_begin() was told of is through: credits it, once. -> the counters
- * that wrapped, for credit_overflow(); few do. */
-u64 credit_apply(struct cpu *cpu);
+/* In their place. */
+static inline void credit_nobody(struct cpu *cpu)
+{
+    cpu->pmu.core.due = 0;
+}
 
-/* Counters wrapped: sets their status, and raises a PMI if one of them asks for it. `debugctl`: the
- * guest's. */
-void credit_overflow(struct cpu *cpu, u64 wrapped, u64 debugctl);
+/* Whether the instruction, now that it is through, is to be credited to somebody ... */
+static inline bool credit_is_due(const struct cpu *cpu)
+{
+    return cpu->pmu.core.due;
+}
 
-/* Before VMRUN, which AMD silicon counts as a branch of the guest's kernel (pmu.vmrun_branch):
- * takes that branch off in advance. */
-void credit_entry(struct cpu *cpu);
+/* ... and that. */
+void credit_finish_amd(struct cpu *cpu);
+
+/* -> the counters that wrapped; few do, and then credit_overflow_intel() needs to know the guest's
+ * DEBUGCTL. */
+u64 credit_finish_intel(struct cpu *cpu);
+void credit_overflow_intel(struct cpu *cpu, u64 wrapped, u64 debugctl);
+
+/* Before VMRUN, where AMD silicon counts that as a branch of the guest's kernel
+ * (pmu.vmrun_branch): takes that branch off in advance. */
+void credit_vmrun(struct cpu *cpu);
 
 /* Whether an emulated instruction adds to a counter whose event it is `events` times, 0 or 1: one
  * cycle, compared as docs/pmu-model.md rule 10 says. An edge needs a cycle before it without the
@@ -45,9 +60,16 @@ static inline bool credit_counts(u64 selector, u32 events)
 
     if (selector & EVTSEL_EDGE)
         return false;
-    if (!cmask)
+    if (likely(!cmask))
         return events;
     return selector & EVTSEL_INV ? events < cmask : events >= cmask;
+}
+
+/* What a PMI does to GLOBAL_STATUS besides (SDM 18.4.7; AMD with PerfMonV2): it freezes the
+ * counters where DEBUGCTL says so, whether LVTPC is masked or not. */
+static inline u64 credit_freeze(bool pmi, u64 debugctl)
+{
+    return pmi && (debugctl & DEBUGCTL_FREEZE_PERFMON_ON_PMI) ? GLOBAL_FROZEN : 0;
 }
 
 #endif

@@ -10,7 +10,12 @@
 #define read_selectors read_intel_selectors
 #undef EVENT
 #include "pmu/intel.c"
-#include "pmu/credit.c"
+#include "pmu/credit_amd.c"
+#define credited          intel_credited
+#define credited_selector intel_credited_selector
+#define add_one           intel_add_one
+#include "pmu/credit_intel.c"
+#undef credited
 #include "pmu/filter.c"
 #include "pmu/pmi.c"
 #include "pmu/policy.c"
@@ -19,6 +24,8 @@
 #define RUNNING (EVTSEL_EN | RINGS)
 #define TOP     MASK(47, 0)
 #define ALL     (~0ULL)
+
+#define ALL_SELECTORS (u16)(hv.msr.vendor == CPU_AMD ? PMU_AMD_ALL : 0xff)
 
 struct hv hv;
 struct pmu pmu;
@@ -56,11 +63,12 @@ static void start(enum cpu_vendor vendor)
     memset(apic_page, 0, sizeof(apic_page));
     sends = 0;
     cpu.apic_id = 7;
-    cpu.pmu.core.attention = true;
     hv.msr.vendor = (u8)vendor;
+    cpu.pmu.core.attention = ALL_SELECTORS;
     hv.apic_base = (u64)apic_page;
     fake_msr(IA32_APIC_BASE, APIC_BASE_EN, ALL);
     fake_msr(0x834, 0, ALL);
+    fake_msr(IA32_DEBUGCTL, 0, ALL);
     *lvtpc() = 0x400; /* NMI */
     pmu.policy = &policy_default;
 }
@@ -110,14 +118,48 @@ static void start_intel(u8 version, bool full_width)
         fake_msr(IA32_PERF_GLOBAL_STATUS_SET, 0, ALL);
 }
 
+static bool is_amd(void)
+{
+    return hv.msr.vendor == CPU_AMD;
+}
+
+/* As the vendors' slow exits do it. */
+static void begin(bool user, u64 global_ctrl)
+{
+    if (is_amd() && cpu.pmu.core.attention)
+        credit_begin_amd(&cpu, user);
+    else if (!is_amd() && pmu_intel_may_credit(&cpu.pmu.intel, global_ctrl))
+        credit_begin_intel(&cpu, user, global_ctrl);
+    else
+        credit_nobody(&cpu);
+}
+
+/* -> what wrapped, on Intel */
+static u64 finish(u64 debugctl)
+{
+    u64 wrapped;
+
+    if (!credit_is_due(&cpu))
+        return 0;
+    if (is_amd()) {
+        credit_finish_amd(&cpu);
+        return 0;
+    }
+    wrapped = credit_finish_intel(&cpu);
+    if (wrapped)
+        credit_overflow_intel(&cpu, wrapped, debugctl);
+    return wrapped;
+}
+
 /* An instruction, from exit to entry. */
 static u64 emulate(bool user, u64 global_ctrl)
 {
     u64 due;
 
-    credit_begin(&cpu, user, global_ctrl);
+    begin(user, global_ctrl);
     due = cpu.pmu.core.due;
-    return credit_apply(&cpu) ? due | BIT(63) : due;
+    finish(0);
+    return due;
 }
 
 /* --- which selectors -------------------------------------------------------------------------- */
@@ -145,9 +187,9 @@ static void amd_events_and_rings(void **state)
     start_amd(true);
     for (u32 i = 0; i < COUNT(cases); i++) {
         cpu.pmu.amd.shadow[2] = cases[i].selector;
-        cpu.pmu.core.attention = true;
+        cpu.pmu.core.attention = ALL_SELECTORS;
         assert_int_equal(emulate(false, 0), cases[i].kernel ? BIT(2) : 0);
-        cpu.pmu.core.attention = true;
+        cpu.pmu.core.attention = ALL_SELECTORS;
         assert_int_equal(emulate(true, 0), cases[i].user ? BIT(2) : 0);
     }
 }
@@ -173,9 +215,9 @@ static void intel_events_and_rings(void **state)
     start_intel(5, true);
     for (u32 i = 0; i < COUNT(cases); i++) {
         cpu.pmu.intel.shadow[7] = cases[i].selector;
-        cpu.pmu.core.attention = true;
+        cpu.pmu.core.attention = ALL_SELECTORS;
         assert_int_equal(emulate(false, 0xff), cases[i].kernel ? BIT(7) : 0);
-        cpu.pmu.core.attention = true;
+        cpu.pmu.core.attention = ALL_SELECTORS;
         assert_int_equal(emulate(true, 0xff), cases[i].user ? BIT(7) : 0);
     }
 }
@@ -262,17 +304,16 @@ static void attention_ends_when_nobody_needs_it(void **state)
 static void attention_is_asked_for(void **state)
 {
     (void)state;
-    for (u32 amd = 0; amd < 2; amd++) {
-        hv.msr.vendor = amd ? CPU_AMD : CPU_INTEL;
+    for (u32 amd = 0; amd < 2; amd++)
         for (u64 low = 0; low < BIT(16); low++)
             for (u64 cmask = 0; cmask < (amd ? 1 : 3); cmask++)
                 for (u64 inv = 0; inv < 2; inv++) {
                     u64 value = low | RUNNING | cmask << 24 | inv << 23;
 
-                    assert_true(!credited(value) || (amd ? pmu_amd_needs_attention((u32)value)
-                                                         : pmu_intel_needs_attention((u32)value)));
+                    assert_true(!(amd ? credited(value) : intel_credited(value)) ||
+                                (amd ? pmu_amd_needs_attention((u32)value)
+                                     : pmu_intel_needs_attention((u32)value)));
                 }
-    }
 }
 
 static void policies_with_cmask_need_it_always(void **state)
@@ -335,7 +376,7 @@ static void counters_rise_by_one_once(void **state)
     cpu.pmu.amd.shadow[1] = RUNNING | 0xc0;
     cpu.pmu.amd.shadow[4] = RUNNING | 0x76;
     emulate(false, 0);
-    assert_int_equal(credit_apply(&cpu), 0);
+    finish(0);
     assert_int_equal(msr(MSR_PERF_CTR), 0);
     assert_int_equal(msr(MSR_PERF_CTR + 2), 101);
     assert_int_equal(msr(MSR_PERF_CTR + 8), 401);
@@ -348,13 +389,13 @@ static void the_settings_before_it_decide(void **state)
     (void)state;
 
     start_amd(true);
-    credit_begin(&cpu, false, 0);
+    begin(false, 0);
     pmu_amd_commit(&cpu.pmu.amd, 0, on, on | PERF_CTL_GUEST_ONLY, 0);
-    credit_apply(&cpu);
+    finish(0);
     assert_int_equal(msr(MSR_PERF_CTR), 0);
-    credit_begin(&cpu, false, 0);
+    begin(false, 0);
     pmu_amd_commit(&cpu.pmu.amd, 0, 0, PERF_CTL_GUEST_ONLY, 0);
-    credit_apply(&cpu);
+    finish(0);
     assert_int_equal(msr(MSR_PERF_CTR), 1);
     assert_int_equal(emulate(false, 0), 0);
 }
@@ -393,23 +434,19 @@ static void narrow_writes(void **state)
 
 /* --- wrapping --------------------------------------------------------------------------------- */
 
-/* -> the counters that wrapped, after what that does */
 static u64 wrap(u64 global_ctrl, u64 debugctl)
 {
-    u64 wrapped;
-
-    credit_begin(&cpu, false, global_ctrl);
-    wrapped = credit_apply(&cpu);
-    if (wrapped)
-        credit_overflow(&cpu, wrapped, debugctl);
-    return wrapped;
+    begin(false, global_ctrl);
+    return finish(debugctl);
 }
 
 static void wrap_amd(u64 selector, u64 debugctl)
 {
     cpu.pmu.amd.shadow[3] = selector;
     set_msr(MSR_PERF_CTR + 6, TOP);
-    assert_int_equal(wrap(0, debugctl), BIT(3));
+    set_msr(IA32_DEBUGCTL, debugctl);
+    cpu.pmu.core.attention = PMU_AMD_ALL;
+    wrap(0, 0);
     assert_int_equal(msr(MSR_PERF_CTR + 6), 0);
 }
 
@@ -512,21 +549,19 @@ static void vmrun_is_taken_off(void **state)
     (void)state;
     start_amd(true);
     cpu.pmu.amd.shadow[1] = RUNNING | 0xc2;
-    credit_entry(&cpu);
-    assert_int_equal(msr(MSR_PERF_CTR + 2), 100); /* as where VMRUN is no branch */
     pmu.vmrun_branch = true;
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     assert_int_equal(msr(MSR_PERF_CTR + 2), 99);
     cpu.pmu.amd.shadow[1] = EVTSEL_EN | EVTSEL_USR | 0xc2;
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     cpu.pmu.amd.shadow[1] = RUNNING | 0xc0;
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     cpu.pmu.amd.shadow[1] = RUNNING | 0xc2;
     set_msr(MSR_PERF_GLOBAL_CTL, 0x3d);
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     set_msr(MSR_PERF_GLOBAL_CTL, 0x3f);
     set_msr(MSR_PERF_GLOBAL_STATUS, GLOBAL_FROZEN);
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     assert_int_equal(msr(MSR_PERF_CTR + 2), 99);
     emulate(false, 0);
     assert_true(cpu.pmu.core.attention);
@@ -539,13 +574,13 @@ static void what_vmrun_counts_at_zero_is_taken_off_later(void **state)
     start_amd(true);
     pmu.vmrun_branch = true;
     cpu.pmu.amd.shadow[0] = RUNNING | 0xc2;
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     assert_int_equal(msr(MSR_PERF_CTR), 0);
     set_msr(MSR_PERF_CTR, 1); /* VMRUN */
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     assert_int_equal(msr(MSR_PERF_CTR), 0);
     set_msr(MSR_PERF_CTR, 1 + 10); /* VMRUN, and the guest's own */
-    credit_entry(&cpu);
+    credit_vmrun(&cpu);
     assert_int_equal(msr(MSR_PERF_CTR), 9); /* and with the next VMRUN: 10 */
 }
 

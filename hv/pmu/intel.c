@@ -180,7 +180,7 @@ static void write_all(struct pmu_intel *pmu, const struct pmu_intel_caps *caps, 
                       mode == PMU_OFF ? 0 : pmu_intel_aux_value(limits, i, pmu->aux[i]));
     pmu->fixed_kept =
         mode == PMU_OFF || (mode == PMU_FILTERED && pmu_intel_fixed_restricted(caps, limits));
-    pmu->core.attention = true; /* until somebody has looked */
+    pmu->core.attention = (u16)(BIT(caps->counters) - 1); /* until somebody has looked */
 }
 
 /* Of registers that the processor lacks the value stays 0. */

@@ -15,6 +15,7 @@
 #include "pmu_policy.h"
 
 #define PMU_INTEL_COUNTERS 10 /* PERFEVTSEL0-9 is what there is room for; CPUID says how many */
+#define PMU_INTEL_ALL      (BIT(PMU_INTEL_COUNTERS) - 1) /* all selectors, as bits */
 #define PMU_INTEL_AUX      10
 
 #define IA32_PMC0                   0xc1  /* writes: 32 bits, sign-extended */
@@ -161,7 +162,7 @@ static inline void pmu_intel_commit(struct pmu_intel *pmu, u32 counter, u64 valu
     if (value != hardware)
         pmu_intel_deny(pmu, value, rip);
     if (pmu_intel_needs_attention((u32)hardware))
-        pmu->core.attention = true;
+        pmu->core.attention |= (u16)BIT(counter);
 }
 
 /* What RDMSR of a selector gives where reads are intercepted. */

@@ -107,7 +107,7 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
     shadow->low = low;
     shadow->high = high;
     if (unlikely(pmu_amd_needs_attention(low)))
-        cpu->pmu.core.attention = true;
+        cpu->pmu.core.attention = PMU_AMD_ALL; /* in short for this one's bit */
     return finish_selector(cpu, low, pmu_amd_allowed_high(high));
 }
 

@@ -10,6 +10,7 @@
 #include "msr.h"
 #include "msr_access.h"
 #include "pmu/credit.h"
+#include "pmu/pmu.h"
 #include "svm/svm.h"
 
 #define DR6_BS BIT(14)
@@ -34,10 +35,9 @@ static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
 void svm_instruction_done(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
-    u64 wrapped = credit_apply(cpu);
 
-    if (wrapped)
-        credit_overflow(cpu, wrapped, rdmsr(IA32_DEBUGCTL));
+    if (unlikely(credit_is_due(cpu)))
+        credit_finish_amd(cpu);
     vmcb->rflags &= ~RFLAGS_RF;
     if (!(vmcb->rflags & RFLAGS_TF))
         return;
@@ -253,9 +253,13 @@ void svm_slow_exit(struct cpu *cpu)
 
     cpu->regs[RAX] = vmcb->rax;
     cpu->regs[RSP] = vmcb->rsp;
-    credit_begin(cpu, vmcb->cpl != 0, 0);
+    if (unlikely(cpu->pmu.core.attention))
+        credit_begin_amd(cpu, vmcb->cpl != 0);
+    else
+        credit_nobody(cpu);
     dispatch(cpu, vmcb);
     vmcb->rax = cpu->regs[RAX];
     vmcb->rsp = cpu->regs[RSP];
-    credit_entry(cpu);
+    if (unlikely(pmu.vmrun_branch))
+        credit_vmrun(cpu);
 }

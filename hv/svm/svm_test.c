@@ -15,6 +15,7 @@
 struct hv hv;
 struct lock hv_lock, log_lock;
 struct svm svm;
+struct pmu pmu;
 
 static u8 *block;
 static struct cpu *cpu;
@@ -94,28 +95,19 @@ void cpuid_edit(const struct cpuid_context *context, u32 leaf, u32 subleaf, u32 
 static u32 credits;
 static bool credited_user;
 
-void credit_begin(struct cpu *self, bool user, u64 global_ctrl)
+void credit_begin_amd(struct cpu *self, bool user)
 {
-    (void)global_ctrl;
     self->pmu.core.due = 1;
     credited_user = user;
 }
 
-u64 credit_apply(struct cpu *self)
+void credit_finish_amd(struct cpu *self)
 {
-    credits += self->pmu.core.due != 0;
     self->pmu.core.due = 0;
-    return 0;
+    credits++;
 }
 
-void credit_overflow(struct cpu *self, u64 wrapped, u64 debugctl)
-{
-    (void)self;
-    (void)wrapped;
-    (void)debugctl;
-}
-
-void credit_entry(struct cpu *self)
+void credit_vmrun(struct cpu *self)
 {
     (void)self;
 }
@@ -131,6 +123,7 @@ static int set_up(void **state)
     block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
     memset(block, 0, CPU_BLOCK_SIZE);
     cpu = (struct cpu *)(block + CPU_STACK_TOP);
+    cpu->pmu.core.attention = 1;
     vmcb = cpu_vmcb(cpu);
     hv.info = &info;
     hv.apic_base = 0xfee00000;
@@ -469,6 +462,10 @@ static void what_was_emulated_is_credited_once(void **state)
     assert_int_equal(credits, 2);
     assert_true(credited_user);
     take_exit(VMEXIT_IOIO, 0x0604U << 16 | 2 << 4 | 1, 0x300);
+    assert_int_equal(credits, 3);
+    cpu->pmu.core.attention = 0;
+    cpu->pmu.core.due = 1; /* of an instruction that faulted */
+    take_exit(VMEXIT_CPUID, 0, 0);
     assert_int_equal(credits, 3);
 }
 
