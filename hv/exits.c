@@ -38,6 +38,12 @@ void exit_io(struct cpu *cpu, u16 port, u32 size, bool in)
     cpu->regs[RAX] = (io_read(port, size) & mask) | (size == 4 ? 0 : cpu->regs[RAX] & ~mask);
 }
 
+void exit_rdpmc(struct cpu *cpu)
+{
+    cpu->exits[EXIT_PMU_READ]++;
+    cpu->regs[RAX] = cpu->regs[RDX] = 0;
+}
+
 bool exit_first_touch(struct cpu *cpu, u64 gpa, u64 rip)
 {
     enum first_touch result;

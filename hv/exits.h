@@ -11,6 +11,9 @@ void exit_cpuid(struct cpu *cpu, u64 cr4);
 /* IN or OUT of `size` bytes. */
 void exit_io(struct cpu *cpu, u16 port, u32 size, bool in);
 
+/* RDPMC, only where the guest has no PMU: what RDMSR gives there, RDPMC gives too. */
+void exit_rdpmc(struct cpu *cpu);
+
 /* Second-level fault where nothing is mapped. False: nothing can be. */
 bool exit_first_touch(struct cpu *cpu, u64 gpa, u64 rip);
 

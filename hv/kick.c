@@ -3,6 +3,7 @@
 #include "asm.h"
 #include "hv.h"
 #include "log.h"
+#include "pmu/pmu.h"
 #include "vcpu.h"
 
 #define PAUSES_TO_SETTLE   1000  /* a sent interrupt has arrived: tens of microseconds */
@@ -30,6 +31,7 @@ static bool open_letter(struct cpu *self)
     self->stopped_in = round;
     while ((int)(kick.resumed - round) < 0)
         pause();
+    pmu_update(self);
     self->done_in = round;
     return true;
 }

@@ -45,6 +45,10 @@ struct vendor {
     /* Whether a SIPI brings a waiting core back into its guest by an exit (VMX). Elsewhere SIPIs
      * are seen only at the sender's ICR. */
     bool sipi_exits;
+    /* hv.msr has changed while all cores are stopped: the permission maps follow ... */
+    void (*write_permissions)(void);
+    /* ... and on each core, before it enters its guest, what it keeps of them. */
+    void (*permissions_changed)(struct cpu *cpu);
     /* What makes a core leave its guest for hv/kick.c, as an ICR value without destination ... */
     u32 (*signal_icr)(void);
     /* ... and on the core, whose guest is out: one that is still on its way is let in and

@@ -1,12 +1,15 @@
 /* Linked into a hypervisor image that only tests boot (build/faulty/cede.efi): makes the hypervisor
  * itself fault, so that its reports, its fix-ups and its page permissions can be seen to work
- * (faulty.efi), and stops all cores (kick.efi). */
+ * (faulty.efi), stops all cores (kick.efi), and changes the PMU's policy (policy.efi). */
 #include "asm.h"
 #include "faulty/faulty.h"
 #include "hv.h"
 #include "hypercall_impl.h"
 #include "kick.h"
 #include "kick/kick.h"
+#include "pmu/pmu.h"
+#include "pmu/policy.h"
+#include "policy/policy.h"
 
 extern char image_start[], text_end[];
 
@@ -27,8 +30,43 @@ static u64 stop_and_go_on(struct cpu *self)
     return stopped;
 }
 
+static u64 change_list(struct cpu *self, u32 preset)
+{
+    static struct pmu_policy policy;
+
+    policy.presets[POLICY_ALLOW] = (u8)(1U << preset);
+    return pmu_change(self, PMU_FILTERED, &policy);
+}
+
+static u64 only_cycles(struct cpu *self)
+{
+    u16 select = hv.msr.vendor == CPU_AMD ? 0x76 : 0x3c;
+    struct filter_entry cycles = {.first = select, .last = select, .mask = 0xff};
+    static struct pmu_policy policy;
+
+    policy.events = &cycles;
+    policy.event_count = 1;
+    return pmu_change(self, PMU_FILTERED, &policy);
+}
+
+static u64 change_policy(struct cpu *self, u32 item)
+{
+    switch (item) {
+    case POLICY_ARCHITECTURAL:
+        return change_list(self, PRESET_ARCHITECTURAL);
+    case POLICY_ALL:
+        return change_list(self, PRESET_ALL);
+    case POLICY_ONLY_CYCLES:
+        return only_cycles(self);
+    default:
+        return pmu_change(self, (enum pmu_mode)item, NULL);
+    }
+}
+
 u64 hypercall_extra(u32 call, u32 item)
 {
+    if (call == POLICY_CALL)
+        return change_policy(this_cpu(), item);
     if (call == KICK_CALL)
         return stop_and_go_on(this_cpu());
     if (call != FAULTY_CALL)

@@ -18,6 +18,9 @@ struct pmu_access {
 #define DEBUGCTL_FREEZE_PERFMON_ON_PMI BIT(12)
 
 struct pmu_core {
+    u32 generation; /* the change of policy (pmu.h) that this core has followed, ... */
+    u8 mode;        /* ... and the mode since: enum pmu_mode */
+
     u64 denials;                  /* selector writes whose event was denied */
     u64 denied_value, denied_rip; /* the last one: the guest's value and RIP */
 

@@ -2,6 +2,7 @@
 #include "apic.h"
 #include "asm.h"
 #include "cpuid_table.h"
+#include "exits.h"
 #include "hv.h"
 #include "hypercall_impl.h"
 #include "io.h"
@@ -210,6 +211,10 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         return;
     case VMEXIT_IOIO:
         handle_io(cpu, vmcb);
+        return;
+    case VMEXIT_RDPMC:
+        exit_rdpmc(cpu);
+        finish_instruction(cpu, 2);
         return;
     case VMEXIT_INVD:
         cpu->exits[EXIT_INVD]++;

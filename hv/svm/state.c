@@ -2,6 +2,7 @@
 #include "asm.h"
 #include "hv.h"
 #include "msr.h"
+#include "pmu/pmu.h"
 #include "svm/svm.h"
 #include "vcpu.h"
 
@@ -19,7 +20,8 @@ void svm_controls(struct cpu *cpu)
 
     vmcb->intercept3 = INTERCEPT3_SMI | INTERCEPT3_CPUID | INTERCEPT3_INVD | INTERCEPT3_INVLPGA |
                        INTERCEPT3_IOIO_PROT | INTERCEPT3_MSR_PROT | INTERCEPT3_SHUTDOWN |
-                       (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI);
+                       (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI) |
+                       (pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0);
     vmcb->intercept4 = INTERCEPT4_VMRUN | INTERCEPT4_VMMCALL | INTERCEPT4_VMLOAD |
                        INTERCEPT4_VMSAVE | INTERCEPT4_STGI | INTERCEPT4_CLGI | INTERCEPT4_SKINIT;
     vmcb->iopm_base_pa = svm.iopm;

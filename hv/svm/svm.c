@@ -60,6 +60,22 @@ static void read_policy(void)
                                   .unknown_gp = hv.info->policy.unknown_msr_gp};
 }
 
+static void svm_write_permissions(void)
+{
+    msr_bitmap_svm((u8 *)svm.msrpm, &hv.msr);
+}
+
+/* The processor may keep of the map what it likes while its clean bit is set (APM 15.15.3). Where
+ * the guest has lost its PMU, counters must not show through RDPMC either. */
+static void svm_permissions_changed(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->intercept3 &= ~(u32)INTERCEPT3_RDPMC;
+    vmcb->intercept3 |= pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0;
+    vmcb->clean &= ~(u32)(CLEAN_PERMISSION | CLEAN_INTERCEPTS);
+}
+
 static enum hv_status svm_prepare(void)
 {
     svm.msrpm = take_pages(MSRPM_PAGES);
@@ -70,7 +86,7 @@ static enum hv_status svm_prepare(void)
     svm.init_exits = r_init_works();
     read_policy();
     pmu_prepare(&hv.msr);
-    msr_bitmap_svm((u8 *)svm.msrpm, &hv.msr);
+    svm_write_permissions();
     io_bitmap((u8 *)svm.iopm);
     return HV_OK;
 }
@@ -162,6 +178,8 @@ const struct vendor svm_vendor = {
     .reset = svm_reset,
     .enter = svm_enter,
     .init_exits = svm_init_exits,
+    .write_permissions = svm_write_permissions,
+    .permissions_changed = svm_permissions_changed,
     .signal_icr = svm_signal_icr,
     .absorb_signal = svm_absorb_signal,
     .inject_machine_check = svm_inject_machine_check,

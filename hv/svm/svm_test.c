@@ -61,6 +61,11 @@ void svm_nmi_exit(struct cpu *self)
     (void)self;
 }
 
+void exit_rdpmc(struct cpu *self)
+{
+    self->regs[RAX] = self->regs[RDX] = 0;
+}
+
 void svm_smi_exit(struct cpu *self)
 {
     (void)self;

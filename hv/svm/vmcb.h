@@ -8,6 +8,7 @@
 #define INTERCEPT3_NMI             BIT(1)
 #define INTERCEPT3_SMI             BIT(2)
 #define INTERCEPT3_INIT            BIT(3)
+#define INTERCEPT3_RDPMC           BIT(15)
 #define INTERCEPT3_CPUID           BIT(18)
 #define INTERCEPT3_INVD            BIT(22)
 #define INTERCEPT3_INVLPGA         BIT(26)
@@ -56,6 +57,7 @@ enum {
     VMEXIT_NMI = 0x61,
     VMEXIT_SMI = 0x62,
     VMEXIT_INIT = 0x63,
+    VMEXIT_RDPMC = 0x6f,
     VMEXIT_CPUID = 0x72,
     VMEXIT_INVD = 0x76,
     VMEXIT_INVLPGA = 0x7a,

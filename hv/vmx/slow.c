@@ -191,6 +191,10 @@ static void dispatch(struct cpu *cpu, u64 reason)
     case VMX_EXIT_WRMSR:
         handle_wrmsr(cpu);
         return;
+    case VMX_EXIT_RDPMC:
+        exit_rdpmc(cpu);
+        finish_instruction();
+        return;
     case VMX_EXIT_EPT_VIOLATION:
         handle_ept_violation(cpu);
         return;

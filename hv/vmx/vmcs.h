@@ -176,6 +176,7 @@ enum vmx_exit {
     VMX_EXIT_CPUID = 10,
     VMX_EXIT_GETSEC = 11,
     VMX_EXIT_INVD = 13,
+    VMX_EXIT_RDPMC = 15,
     VMX_EXIT_VMCALL = 18,
     VMX_EXIT_VMCLEAR = 19, /* ... to VMXON, VMFUNC apart, the instructions of VMX */
     VMX_EXIT_VMXON = 27,

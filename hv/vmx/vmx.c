@@ -58,6 +58,23 @@ static void read_policy(void)
                                   .police_icr = hv.police_icr};
 }
 
+/* Where the guest has lost its PMU, counters must not show through RDPMC either. */
+static void vmx_write_permissions(void)
+{
+    u32 *primary = &vmx.controls.word[WORD_PRIMARY];
+
+    msr_bitmap_vmx((u8 *)vmx.msr_bitmap, &hv.msr);
+    *primary = (*primary & ~(u32)PRIMARY_RDPMC) | (pmu.mode == PMU_OFF ? PRIMARY_RDPMC : 0);
+}
+
+/* The processor keeps nothing of the bitmaps. */
+static void vmx_permissions_changed(struct cpu *cpu)
+{
+    u32 primary = vmx.controls.word[WORD_PRIMARY];
+
+    vmwrite(VMCS_PRIMARY_CONTROLS, cpu->vmx.stepping ? primary | PRIMARY_MTF : primary);
+}
+
 static enum hv_status vmx_prepare(void)
 {
     if (preflight(&firmware_ops) != PREFLIGHT_OK ||
@@ -69,7 +86,7 @@ static enum hv_status vmx_prepare(void)
     vmx.ept_pointer = vmx_ept_pointer(&hv.guest_map);
     read_policy();
     pmu_prepare(&hv.msr);
-    msr_bitmap_vmx((u8 *)vmx.msr_bitmap, &hv.msr);
+    vmx_write_permissions();
     io_bitmap((u8 *)vmx.io_bitmap);
     return HV_OK;
 }
@@ -198,6 +215,8 @@ const struct vendor vmx_vendor = {
     .reset = vmx_reset,
     .enter = enter,
     .init_exits = init_exits,
+    .write_permissions = vmx_write_permissions,
+    .permissions_changed = vmx_permissions_changed,
     .sipi_exits = true,
     .signal_icr = vmx_signal_icr,
     .absorb_signal = vmx_absorb_signal,

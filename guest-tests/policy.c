@@ -1,0 +1,290 @@
+/* policy.efi: the PMU's policy changes while the guest's counters run. On the image that does this
+ * on request (build/faulty/cede.efi), on a bed whose PMU counts. Load options: changes=N. */
+#include "policy/policy.h"
+#include "apic.h"
+#include "cede.h"
+#include "clock.h"
+#include "fault.h"
+#include "machine.h"
+#include "perfmon.h"
+#include "report.h"
+#include "smp.h"
+
+enum { LOOPS = 100, CHANGES = 1000, PATIENCE_MS = 60000, PERIOD = 5000, SAMPLED_LOOPS = 2000000 };
+
+static const struct perfmon *p;
+static bool amd;
+
+static u64 rdpmc(u32 counter)
+{
+    u32 low, high;
+
+    __asm__ volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(counter));
+    return (u64)high << 32 | low;
+}
+
+static u32 change(u32 item)
+{
+    return (u32)hypercall(POLICY_CALL, 0, item);
+}
+
+/* Near returns: counted on both vendors, in nobody's architectural preset. */
+static u32 denied_event(void)
+{
+    return amd ? 0xc8 : 0x08c4;
+}
+
+static void select(u32 counter, u32 event, u32 flags)
+{
+    wrmsr(perfmon_selector(p, counter), event | flags | SELECT_OS | SELECT_EN);
+}
+
+static __attribute__((noinline)) void leaf(void)
+{
+    __asm__ volatile("");
+}
+
+static void return_often(void)
+{
+    for (u32 i = 0; i < LOOPS; i++) {
+        leaf();
+    }
+}
+
+/* What counter 0 gained by LOOPS returns and a few more. */
+static u64 gain(void)
+{
+    u64 before = rdmsr(perfmon_counter(p, 0));
+
+    return_often();
+    return rdmsr(perfmon_counter(p, 0)) - before;
+}
+
+static void set_up(u32 event)
+{
+    perfmon_reset(p);
+    select(0, event, 0);
+    wrmsr(p->global_ctrl, perfmon_all(p));
+}
+
+static void expect_counting(bool counting, const char *when)
+{
+    u64 gained = gain();
+
+    expect(counting ? gained >= LOOPS : !gained, "%s: %lu gained", when, gained);
+}
+
+static void denied_in_filtered_only(void)
+{
+    u64 written;
+
+    test_begin("denied-event");
+    set_up(denied_event());
+    written = rdmsr(perfmon_selector(p, 0));
+    expect_counting(false, "filtered");
+    expect(change(POLICY_FULL) == core_count, "not all cores were stopped");
+    expect_counting(true, "full");
+    change(POLICY_FILTERED);
+    expect_counting(false, "filtered again");
+    change(POLICY_ALL);
+    expect_counting(true, "everything allowed");
+    change(POLICY_ARCHITECTURAL);
+    expect_counting(false, "the first list again");
+    expect(rdmsr(perfmon_selector(p, 0)) == written, "the selector reads otherwise");
+    test_end();
+}
+
+static void allowed_until_tightened(void)
+{
+    test_begin("tightened");
+    set_up(p->event[INSTRUCTIONS]);
+    expect_counting(true, "allowed");
+    change(POLICY_ONLY_CYCLES);
+    expect_counting(false, "not in the new list");
+    change(POLICY_ARCHITECTURAL);
+    expect_counting(true, "allowed again");
+    test_end();
+}
+
+static u64 count_calls(u32 call, u32 first, u32 second)
+{
+    u64 before = rdmsr(perfmon_counter(p, 0));
+
+    for (u32 i = 0; i < LOOPS; i++) {
+        hypercall(call, 0, first);
+        hypercall(call, 0, second);
+    }
+    return rdmsr(perfmon_counter(p, 0)) - before;
+}
+
+/* An allowed event loses nothing and gains nothing: each call is the same guest instructions. */
+static void exact_meanwhile(void)
+{
+    u64 plain, changing;
+
+    test_begin("exact");
+    set_up(p->event[INSTRUCTIONS]);
+    plain = count_calls(HYPERCALL_VERSION, 0, 0);
+    changing = count_calls(POLICY_CALL, POLICY_ALL, POLICY_ARCHITECTURAL);
+    expect(plain == changing, "%lu instructions, %lu when the policy changes", plain, changing);
+    test_end();
+}
+
+static void off_reads_zero(void)
+{
+    u64 selector;
+
+    test_begin("off");
+    set_up(p->event[INSTRUCTIONS]);
+    selector = rdmsr(perfmon_selector(p, 0));
+    change(POLICY_OFF);
+    expect(!rdmsr(perfmon_selector(p, 0)), "a selector does not read 0");
+    expect(!rdmsr(perfmon_counter(p, 0)), "a counter does not read 0");
+    expect(!rdmsr(p->global_ctrl), "global control does not read 0");
+    expect(!rdpmc(0), "RDPMC does not read 0");
+    wrmsr(perfmon_selector(p, 0), selector + 1);
+    wrmsr(perfmon_counter(p, 0), 5);
+    change(POLICY_FILTERED);
+    expect(rdmsr(perfmon_selector(p, 0)) == selector, "the selector did not come back");
+    expect_counting(true, "on again");
+    test_end();
+}
+
+/* --- another core runs what is denied under it ----------------------------------------------- */
+
+static volatile u32 stop;
+static volatile u64 published, turns;
+
+static void publish(u64 unused)
+{
+    (void)unused;
+    set_up(denied_event());
+    while (!stop) {
+        return_often();
+        published = rdmsr(perfmon_counter(p, 0));
+        turns++;
+    }
+    perfmon_reset(p);
+}
+
+static void let_it_turn(void)
+{
+    u64 until = turns + 3, end = deadline(PATIENCE_MS);
+
+    while (turns < until && !past(end)) {
+        pause();
+    }
+}
+
+static void stops_elsewhere(void)
+{
+    u64 before, after;
+
+    if (core_count < 2)
+        return;
+    test_begin("stops-on-other-cores");
+    stop = 0;
+    change(POLICY_FULL);
+    core_begin(cores[1], publish, 0);
+    let_it_turn();
+    before = published;
+    let_it_turn();
+    expect(published > before, "it does not count to begin with");
+    change(POLICY_FILTERED);
+    let_it_turn();
+    before = published;
+    let_it_turn();
+    after = published;
+    expect(before == after, "%lu more after the change", after - before);
+    stop = 1;
+    expect(core_wait(cores[1], PATIENCE_MS), "core 1 hangs");
+    test_end();
+}
+
+/* --- PMIs under a storm of changes ----------------------------------------------------------- */
+
+static u64 sampled_rest[2];
+static u32 sampled[2];
+
+static void on_pmi(struct frame *frame)
+{
+    (void)frame;
+    wrmsr(perfmon_counter(p, 0), perfmon_before(PERIOD));
+    perfmon_acknowledge(p, ICR_NMI);
+}
+
+static __attribute__((noinline)) void sampled_loop(void)
+{
+    __asm__ volatile("mov %0, %%ecx; 1: dec %%ecx; jnz 1b" : : "i"(SAMPLED_LOOPS) : "ecx", "cc");
+}
+
+static void sample(u64 run)
+{
+    struct core *me = this_core();
+
+    me->handler[VECTOR_NMI] = on_pmi;
+    me->count[VECTOR_NMI] = 0;
+    apic_enable();
+    perfmon_reset(p);
+    apic_write(APIC_LVT_PMC, ICR_NMI);
+    wrmsr(perfmon_counter(p, 0), perfmon_before(PERIOD));
+    select(0, p->event[INSTRUCTIONS], SELECT_INT);
+    wrmsr(p->global_ctrl, 1);
+    sampled_loop();
+    wrmsr(p->global_ctrl, 0);
+    sampled_rest[run] = rdmsr(perfmon_counter(p, 0));
+    sampled[run] = me->count[VECTOR_NMI];
+    apic_write(APIC_LVT_PMC, APIC_LVT_MASK);
+    perfmon_reset(p);
+}
+
+static void samples_meanwhile(u32 changes)
+{
+    u32 done = 0;
+
+    if (core_count < 2)
+        return;
+    test_begin("samples");
+    core_run(cores[1], sample, 0, PATIENCE_MS);
+    core_begin(cores[1], sample, 1);
+    while (cores[1]->work && done < changes) {
+        change(done++ % 2 ? POLICY_ARCHITECTURAL : POLICY_ALL);
+    }
+    expect(core_wait(cores[1], PATIENCE_MS), "core 1 hangs");
+    say("info: %u changes during %u samples", done, sampled[1]);
+    for (; done < changes; done++) {
+        change(done % 2 ? POLICY_ARCHITECTURAL : POLICY_ALL);
+    }
+    change(POLICY_ARCHITECTURAL);
+    expect(sampled[0] > SAMPLED_LOOPS * 2 / PERIOD / 2, "%u samples to begin with", sampled[0]);
+    expect(sampled[0] == sampled[1] && sampled_rest[0] == sampled_rest[1],
+           "%u samples and %lx left, %u and %lx when the policy changes", sampled[0],
+           sampled_rest[0], sampled[1], sampled_rest[1]);
+    test_end();
+}
+
+static void policy(u64 unused)
+{
+    (void)unused;
+    machine_leave_firmware();
+    amd = cpuid(0, 0).ecx == 0x444d4163;
+    p = perfmon_here();
+    test_begin("set-up");
+    expect(p, "no counters with a global control");
+    expect(start_all(), "a core does not start");
+    if (test_end()) {
+        denied_in_filtered_only();
+        allowed_until_tightened();
+        exact_meanwhile();
+        off_reads_zero();
+        stops_elsewhere();
+        samples_meanwhile((u32)option_number("changes", CHANGES));
+    }
+    finish();
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware);
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware)
+{
+    return machine_run(image, firmware, policy);
+}
