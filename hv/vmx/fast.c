@@ -9,35 +9,118 @@
 #include "cpuid_table.h"
 #include "hv.h"
 #include "msr.h"
+#include "pmu/pmu.h"
 #include "vmx/vmx.h"
 
 /* Single-stepping and resume need care after an emulated instruction (slow.c). */
 #define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
 
+/* Whether an emulated instruction may have to be credited to a counter (hv/pmu/credit.h): to one of
+ * the selectors' while any is enabled, or to a fixed one. `enabled`: IA32_PERF_GLOBAL_CTRL. Asked
+ * so that it takes few instructions when there is none. */
+static inline bool must_credit(const struct cpu *cpu, u64 enabled)
+{
+    if (unlikely(cpu->pmu.core.attention))
+        return enabled;
+    return enabled >> 32;
+}
+
+/* Not to be taken for the answer of an earlier test, which the compiler would keep in a register
+ * for it. */
+static inline bool opaque(bool answer)
+{
+    __asm__("" : "+r"(answer));
+    return answer;
+}
+
+/* Registers are read again from struct cpu: keeping them would cost the compiler a push and a pop
+ * each, more than the loads. */
+#define FORGET_REGISTERS() __asm__ volatile("" : : : "memory")
+
 static inline bool fast_cpuid(struct cpu *cpu)
 {
-    u64 rax = (u32)cpu->regs[RAX], rbx, rcx = cpu->regs[RCX], rdx;
+    u64 rax, rbx, rcx, rdx;
 
-    if (unlikely(!cpuid_plain_intel((u32)rax)))
-        return false;
+    if (unlikely(!cpuid_plain_intel((u32)cpu->regs[RAX])))
+        return opaque(false);
     cpu->exits[EXIT_CPUID]++;
+    FORGET_REGISTERS();
+    rax = (u32)cpu->regs[RAX];
+    rcx = cpu->regs[RCX];
     /* 64-bit variables: CPUID clears the upper halves itself. */
     __asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));
     cpu->regs[RAX] = rax;
     cpu->regs[RBX] = rbx;
     cpu->regs[RCX] = rcx;
     cpu->regs[RDX] = rdx;
-    vmx_advance(vmread(VMCS_EXIT_LENGTH));
-    return true;
+    vmx_advance();
+    return opaque(true);
 }
 
-bool vmx_fast_exit(struct cpu *cpu)
+/* Writes what the hardware gets of a selector. It can fault only where the processor lacks the
+ * selector, or a bit of it: then the slow way raises #GP, and has the shadow as it was. */
+static inline bool finish_selector(struct cpu *cpu, u32 counter, u32 low, u32 high)
+{
+    if (unlikely(!wrmsr_halves_safe((u32)cpu->regs[RCX], low, high)))
+        return false;
+    FORGET_REGISTERS();
+    pmu_intel_set_shadow(&cpu->pmu.intel, counter, (u32)cpu->regs[RAX], (u32)cpu->regs[RDX]);
+    cpu->exits[EXIT_PMU_WRITE]++;
+    vmx_advance();
+    return opaque(true);
+}
+
+/* What filter_allows_halves() refuses may be allowed all the same by its upper half. */
+static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
+{
+    u32 low = (u32)cpu->regs[RAX], counter = (u32)cpu->regs[RCX] - IA32_PERFEVTSEL0;
+
+    if (unlikely(counter >= PMU_INTEL_COUNTERS || pmu.mode != PMU_FILTERED || (u32)cpu->regs[RDX]))
+        return false;
+    if (unlikely(!finish_selector(cpu, counter, low & (u32)PERFEVTSEL_DENIED, 0)))
+        return false;
+    FORGET_REGISTERS();
+    pmu_intel_deny(&cpu->pmu.intel, (u32)cpu->regs[RAX], vmread(VMCS_GUEST_RIP) - 2);
+    return opaque(true);
+}
+
+static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
+{
+    u32 low = (u32)cpu->regs[RAX], high = (u32)cpu->regs[RDX], counter;
+
+    if (unlikely(!filter_allows_halves(&pmu.filter, low, high)))
+        return fast_denied(cpu);
+    FORGET_REGISTERS();
+    counter = (u32)cpu->regs[RCX] - IA32_PERFEVTSEL0;
+    if (unlikely(counter >= PMU_INTEL_COUNTERS))
+        return false;
+    low = (u32)cpu->regs[RAX];
+    if (low & EVTSEL_EN) /* all, which is quicker than one: credit_begin_intel() will see */
+        cpu->pmu.core.attention = (u16)MASK(PMU_INTEL_COUNTERS - 1, 0);
+    return finish_selector(cpu, counter, low, (u32)cpu->regs[RDX]);
+}
+
+static inline bool fast_exit(struct cpu *cpu, u64 global_ctrl)
 {
     u64 reason = vmread(VMCS_EXIT_REASON);
 
     if (unlikely(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_UNUSUAL))
         return false;
+    if (unlikely(must_credit(cpu, global_ctrl)))
+        return false;
     if (likely(reason == VMX_EXIT_CPUID))
         return fast_cpuid(cpu);
-    return false;
+    if (reason != VMX_EXIT_WRMSR)
+        return false;
+    return fast_selector(cpu);
+}
+
+bool vmx_fast_exit(struct cpu *cpu)
+{
+    return fast_exit(cpu, vmread(VMCS_GUEST_PERF_GLOBAL_CTRL));
+}
+
+bool vmx_fast_exit_list(struct cpu *cpu)
+{
+    return fast_exit(cpu, cpu->vmx.guest_global.value);
 }

@@ -32,7 +32,7 @@
     .endm
 
     .text
-    .globl vmx_enter, vmx_exited, vmx_fast_start, vmx_fast_end
+    .globl vmx_enter, vmx_exited, vmx_exited_list, vmx_fast_start, vmx_fast_end
     .globl vmx_window_start, vmx_window_end, vmx_late
 
 /* void vmx_enter(struct cpu *cpu): every register from struct cpu. */
@@ -70,7 +70,7 @@ vmx_exited:
     test    %al, %al                /* a bool is 8 bits */
     jnz     fast_return
 vmx_fast_end:
-
+slow:
     save_others
     call    vmx_slow_exit
 slow_return:
@@ -92,6 +92,14 @@ slow_return:
     cmpb    $0, CPU_LAUNCHED(%rsp)
     jne     resume
     jmp     launch
+
+/* Exits where IA32_PERF_GLOBAL_CTRL is in MSR lists. */
+vmx_exited_list:
+    save_fast
+    call    vmx_fast_exit_list
+    test    %al, %al
+    jnz     fast_return
+    jmp     slow
 
 /* Something arrived: the guest's registers are all loaded. */
 vmx_late:

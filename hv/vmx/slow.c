@@ -6,6 +6,8 @@
 #include "log.h"
 #include "msr.h"
 #include "msr_access.h"
+#include "pmu/credit.h"
+#include "pmu/pmu.h"
 #include "vmx/vmx.h"
 
 enum { UD = 6 };
@@ -57,13 +59,24 @@ static __attribute__((noreturn)) void stop_failed_entry(struct cpu *cpu, u64 rea
     stop(cpu, "entry failed");
 }
 
-/* What the processor does after an instruction with TF set, or that RF was set for (18.3.1): the
- * instruction was emulated, so neither happens by itself. With BTF only branches trap. */
-static void finish_instruction(void)
+static void credit(struct cpu *cpu)
+{
+    u64 wrapped = credit_finish_intel(cpu);
+
+    if (unlikely(wrapped))
+        credit_overflow_intel(cpu, wrapped, vmread(VMCS_GUEST_DEBUGCTL));
+}
+
+/* What the processor does after an instruction: it counts it, ends RF, and traps if TF is set
+ * (18.3.1; with BTF only branches trap). The instruction was emulated, so nothing of that happens
+ * by itself. */
+static void finish_instruction(struct cpu *cpu)
 {
     u64 rflags = vmread(VMCS_GUEST_RFLAGS);
 
-    vmx_advance(vmread(VMCS_EXIT_LENGTH));
+    vmx_advance();
+    if (credit_is_due(cpu))
+        credit(cpu);
     if (rflags & RFLAGS_RF)
         vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
     if ((rflags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
@@ -80,7 +93,7 @@ static void handle_cpuid(struct cpu *cpu)
     vmx_hide(&vmx.hidden, leaf, subleaf, out);
     for (u32 i = 0; i < 4; i++)
         cpu->regs[cpuid_order[i]] = out[i];
-    finish_instruction();
+    finish_instruction(cpu);
 }
 
 static void handle_rdmsr(struct cpu *cpu)
@@ -92,13 +105,13 @@ static void handle_rdmsr(struct cpu *cpu)
         return;
     }
     exit_msr_result(cpu, value);
-    finish_instruction();
+    finish_instruction(cpu);
 }
 
 static void handle_wrmsr(struct cpu *cpu)
 {
     if (vmx_msr_write(cpu, (u32)cpu->regs[RCX], exit_msr_value(cpu)))
-        finish_instruction();
+        finish_instruction(cpu);
     else
         vmx_inject_gp();
 }
@@ -114,7 +127,7 @@ static void handle_io(struct cpu *cpu)
         return;
     }
     exit_io(cpu, (u16)FIELD(info, 31, 16), (u32)FIELD(info, 2, 0) + 1, info & BIT(3));
-    finish_instruction();
+    finish_instruction(cpu);
 }
 
 /* An IRET that unblocked NMIs before it faulted will run again, and they are still blocked till
@@ -140,10 +153,15 @@ static void handle_ept_violation(struct cpu *cpu)
     apic_page_write(cpu, gpa);
 }
 
+static u32 cpl(void)
+{
+    return (u32)RIGHTS_DPL(vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS));
+}
+
 static void handle_vmcall(struct cpu *cpu)
 {
-    if (exit_hypercall(cpu, (u32)RIGHTS_DPL(vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS))))
-        finish_instruction();
+    if (exit_hypercall(cpu, cpl()))
+        finish_instruction(cpu);
     else
         vmx_inject_fault(UD);
 }
@@ -153,7 +171,7 @@ static void handle_xsetbv(struct cpu *cpu)
 {
     cpu->exits[EXIT_XSETBV]++;
     if (xsetbv_safe((u32)cpu->regs[RCX], exit_msr_value(cpu)))
-        finish_instruction();
+        finish_instruction(cpu);
     else
         vmx_inject_gp();
 }
@@ -210,7 +228,7 @@ static void dispatch(struct cpu *cpu, u64 reason)
     case VMX_EXIT_INVD:
         cpu->exits[EXIT_INVD]++;
         wbinvd();
-        finish_instruction();
+        finish_instruction(cpu);
         return;
     case VMX_EXIT_VMCALL:
         handle_vmcall(cpu);
@@ -246,6 +264,16 @@ static void dispatch(struct cpu *cpu, u64 reason)
     vmx_inject_fault(UD);
 }
 
+static void note_credit(struct cpu *cpu)
+{
+    u64 global_ctrl = vmx_global_ctrl(cpu);
+
+    if (unlikely(pmu_intel_may_credit(&cpu->pmu.intel, global_ctrl)))
+        credit_begin_intel(cpu, cpl() != 0, global_ctrl);
+    else
+        credit_nobody(cpu);
+}
+
 /* CR2 is resident, and a fix-up (hv/exception.c) overwrites it. */
 void vmx_slow_exit(struct cpu *cpu)
 {
@@ -254,6 +282,7 @@ void vmx_slow_exit(struct cpu *cpu)
     cpu->vmx.launched = true;
     cpu->regs[RSP] = rsp;
     vmx_after_exit(cpu);
+    note_credit(cpu);
     dispatch(cpu, vmread(VMCS_EXIT_REASON));
     if (cpu->regs[RSP] != rsp)
         vmwrite(VMCS_GUEST_RSP, cpu->regs[RSP]);

@@ -108,11 +108,6 @@ static void capture_segments(void)
     write_segment(SEG_TR, read_task(gdtr.base));
 }
 
-u64 vmx_global_ctrl(const struct cpu *cpu)
-{
-    return vmx.global_list ? cpu->vmx.guest_global.value : vmread(VMCS_GUEST_PERF_GLOBAL_CTRL);
-}
-
 void vmx_set_global_ctrl(struct cpu *cpu, u64 value)
 {
     if (vmx.global_list)
@@ -273,14 +268,14 @@ void vmx_host_state(struct cpu *cpu)
     vmwrite(VMCS_HOST_CR3, hv.host_cr3);
     vmwrite(VMCS_HOST_CR4, hv.host_cr4);
     vmwrite(VMCS_HOST_RSP, (u64)cpu);
-    vmwrite(VMCS_HOST_RIP, (u64)vmx_exited);
+    vmwrite(VMCS_HOST_RIP, (u64)(vmx.global_list ? vmx_exited_list : vmx_exited));
     host_msrs();
 }
 
 /* 27.4, 28.4: on an exit the guest's value goes where the next entry finds it. */
 static void global_ctrl_lists(struct cpu *cpu)
 {
-    bool lists = vmx.global_ctrl && vmx.global_list;
+    bool lists = vmx.global_ctrl && vmx.global_list; /* else there is nothing to switch */
 
     cpu->vmx.guest_global.msr = cpu->vmx.host_global.msr = IA32_PERF_GLOBAL_CTRL;
     vmwrite(VMCS_EXIT_MSR_STORE, (u64)&cpu->vmx.guest_global);

@@ -31,11 +31,12 @@ static void read_features(void)
     vmx.cr4_fixed0 = rdmsr(IA32_VMX_CR4_FIXED0);
     vmx.cr4_fixed1 = rdmsr(IA32_VMX_CR4_FIXED1);
     cpuid(0, 0, regs);
-    if (regs[0] < 0xa)
-        return;
-    cpuid(0xa, 0, regs);
+    if (regs[0] >= 0xa)
+        cpuid(0xa, 0, regs);
+    else
+        regs[0] = 0;
     vmx.global_ctrl = FIELD(regs[0], 7, 0) >= 2;
-    vmx.global_list = !(vmx.controls.word[WORD_EXIT] & EXITCTL_SAVE_GLOBAL);
+    vmx.global_list = !vmx.global_ctrl || !(vmx.controls.word[WORD_EXIT] & EXITCTL_SAVE_GLOBAL);
 }
 
 static bool take_maps(void)
@@ -191,7 +192,7 @@ static void code_state(struct cpu *cpu, struct code_state *state)
 static void advance(struct cpu *cpu, u32 bytes)
 {
     (void)cpu;
-    vmx_advance(bytes);
+    vmx_go_to(vmread(VMCS_GUEST_RIP) + bytes);
 }
 
 static void set_rflags(struct cpu *cpu, u64 value)

@@ -36,8 +36,12 @@ void vmx_reset_state(struct cpu *cpu, u8 vector);
 void vmx_host_state(struct cpu *cpu);
 void vmx_set_controls(struct cpu *cpu);
 
-/* The guest's IA32_PERF_GLOBAL_CTRL, while the hypervisor runs; vmx.global_ctrl is set. */
-u64 vmx_global_ctrl(const struct cpu *cpu);
+/* The guest's IA32_PERF_GLOBAL_CTRL, while the hypervisor runs; 0 where there is none. */
+static inline u64 vmx_global_ctrl(const struct cpu *cpu)
+{
+    return vmx.global_list ? cpu->vmx.guest_global.value : vmread(VMCS_GUEST_PERF_GLOBAL_CTRL);
+}
+
 void vmx_set_global_ctrl(struct cpu *cpu, u64 value);
 
 /* hv/vmx/event.c */
@@ -78,21 +82,29 @@ void vmx_flush_vpid(void);
 
 /* hv/vmx/run.S */
 __attribute__((noreturn)) void vmx_enter(struct cpu *cpu);
-extern const char vmx_exited[], vmx_window_start[], vmx_window_end[], vmx_late[];
+extern const char vmx_exited[], vmx_exited_list[];
+extern const char vmx_window_start[], vmx_window_end[], vmx_late[];
 
 /* hv/vmx/fast.c and slow.c, from run.S. */
 bool vmx_fast_exit(struct cpu *cpu);
+bool vmx_fast_exit_list(struct cpu *cpu);
 void vmx_slow_exit(struct cpu *cpu);
 __attribute__((noreturn)) void vmx_entry_failed(struct cpu *cpu);
 
-/* Goes to the next instruction. Ends an interrupt shadow, as the instruction would have. */
-static inline void vmx_advance(u64 bytes)
+/* To another instruction. Ends an interrupt shadow, as the one in between would have. */
+static inline void vmx_go_to(u64 rip)
 {
     u64 shadow = vmread(VMCS_INTERRUPTIBILITY);
 
-    vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + bytes);
+    vmwrite(VMCS_GUEST_RIP, rip);
     if (unlikely(shadow & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)))
         vmwrite(VMCS_INTERRUPTIBILITY, shadow & ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+}
+
+/* To the one after the one that exited. */
+static inline void vmx_advance(void)
+{
+    vmx_go_to(vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_LENGTH));
 }
 
 #endif
