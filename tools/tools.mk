@@ -21,7 +21,7 @@ BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
 ##   make clean       removes build/
 .PHONY: help
 help:
-	@echo "Cede, targets:"; sed -n 's/^##//p' tools/*.mk
+	@echo "Cede, targets:"; sed -n 's/^##//p' tools/tools.mk tools/p*.mk
 
 # --- a Linux guest --------------------------------------------------------------------------------
 LINUX       := $(BUILD)/linux
