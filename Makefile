@@ -18,7 +18,7 @@ all: $(BUILD)/cede.efi
 HV_SRC := $(filter-out %_test.c %_fuzz.c %/policy_text.c,$(wildcard hv/*.c hv/svm/*.c hv/vmx/*.c hv/pmu/*.c))
 HV_ASM := $(wildcard hv/*.S hv/svm/*.S hv/vmx/*.S)
 HV_OBJ := $(HV_SRC:%.c=$(BUILD)/%.o) $(HV_ASM:%.S=$(BUILD)/%.o)
-HV_CFLAGS := -std=c11 -O2 -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Ihv \
+HV_CFLAGS := -std=c11 -Os -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Ihv \
              -ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
              -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
              -fcf-protection=none -fno-jump-tables -fno-omit-frame-pointer
@@ -27,9 +27,12 @@ $(BUILD)/hv/%.o: hv/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
+# Small, but for what exits run often: crediting, and the slow switch.
+$(BUILD)/hv/pmu/credit%.o $(BUILD)/hv/svm/slow.o $(BUILD)/hv/vmx/slow.o $(BUILD)/hv/msr_access%.o: HV_CFLAGS += -O2
+
 # The fast path: no frame pointer, and a calling convention in which nearly nothing needs saving
 # (hv/svm/run.S, hv/vmx/run.S). It may therefore call nothing; `make lint` checks that.
-$(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o: HV_CFLAGS += -fomit-frame-pointer -fcall-used-rbx \
+$(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o: HV_CFLAGS += -O2 -fomit-frame-pointer -fcall-used-rbx \
    -fcall-saved-rsi -fcall-saved-r8 -fcall-saved-r9 -fcall-saved-r10 -fcall-saved-r11
 
 $(BUILD)/hv/%.o: hv/%.S
