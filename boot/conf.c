@@ -321,10 +321,10 @@ static bool check_whole(struct parser *p)
                   p->conf->options[0] ? "options" : "initrd");
 }
 
-void conf_defaults(struct conf *conf)
+void conf_defaults(struct conf *conf, struct filter_entry *room, u32 count)
 {
     *conf = (struct conf){.console = CONSOLE_AUTO, .policy = {.pmu = PMU_FILTERED}};
-    policy_start(&conf->rules, conf->events, COUNT(conf->events));
+    policy_start(&conf->rules, room, count);
 }
 
 bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR])
@@ -332,7 +332,6 @@ bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CON
     struct parser p = {.conf = conf, .line = 1, .error = error};
     const char *end = text + size;
 
-    conf_defaults(conf);
     error[0] = 0;
     if (size > CONF_LIMIT)
         return reject(&p, "larger than 64 KiB: not a configuration");

@@ -23,13 +23,14 @@ struct conf {
     struct boot_policy policy;
     char policy_file[CONF_PATH]; /* as next; empty: none */
     struct pmu_policy rules;     /* the lines that start with allow or deny, then the file's too */
-    struct filter_entry events[POLICY_EVENTS];
 };
 
-/* What a missing cede.conf means. A struct conf points to itself: it must stay where it is. */
-void conf_defaults(struct conf *conf);
+/* What a missing cede.conf means. `room` is for the policy's events; it and the struct conf must
+ * stay where they are until the hypervisor has read them. */
+void conf_defaults(struct conf *conf, struct filter_entry *room, u32 count);
 
-/* Parses text[size]. On false, `error` is one line for the operator: file, line number, what to do.
+/* Parses text[size] on top of the defaults. On false, `error` is one line for the operator: file,
+ * line number, what to do.
  */
 bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR]);
 

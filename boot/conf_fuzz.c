@@ -9,9 +9,11 @@
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     static struct conf conf;
+    static struct filter_entry room[POLICY_EVENTS];
     static char error[CONF_ERROR];
     u16 wide[CONF_OPTIONS];
 
+    conf_defaults(&conf, room, COUNT(room));
     if (!conf_parse((const char *)data, size, &conf, error)) {
         if (!error[0] || !memchr(error, 0, sizeof error))
             abort();

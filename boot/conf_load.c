@@ -52,9 +52,10 @@ bool conf_load(EFI_HANDLE image, struct conf *conf)
     EFI_LOADED_IMAGE *self = protocol(image, &loaded_image_guid);
     void *text;
     u64 size;
+    struct filter_entry *room = pool_alloc(POLICY_EVENTS * sizeof *room);
     EFI_STATUS status = read_conf(self->DeviceHandle, &text, &size);
 
-    conf_defaults(conf);
+    conf_defaults(conf, room, room ? POLICY_EVENTS : 0);
     if (status == EFI_NOT_FOUND)
         return true;
     if (EFI_ERROR(status)) {
