@@ -187,6 +187,7 @@ static const struct key keys[] = {
     {"pmu", set_choice, FIELD_OF(policy.pmu), pmu_modes},
     {"hypervisor-bit", set_choice, FIELD_OF(policy.hypervisor_bit), on_off},
     {"unknown-msr", set_choice, FIELD_OF(policy.unknown_msr_gp), unknown_msr},
+    {"vmrun-branch", set_choice, FIELD_OF(policy.vmrun_branch), on_off},
     {"policy", set_path, FIELD_OF(policy_file), NULL},
     {"cmdline", set_text, FIELD_OF(options), NULL}, /* another name for options */
 };

@@ -50,6 +50,7 @@ static void defaults(void **state)
     assert_int_equal(conf.policy.pmu, PMU_FILTERED);
     assert_int_equal(conf.policy.hypervisor_bit, 0);
     assert_int_equal(conf.policy.unknown_msr_gp, 0);
+    assert_int_equal(conf.policy.vmrun_branch, 0);
 }
 
 static void whole_file(void **state)
@@ -59,7 +60,7 @@ static void whole_file(void **state)
          "next = EFI/debian/grubx64.efi\r\n"
          "  options\t=  root=/dev/sda1 # not a comment = either  \r\n"
          "initrd=\\initrd.img\r\nconsole = com2\r\nbaud = 115200\r\npmu = full\r\n"
-         "hypervisor-bit = on\r\nunknown-msr = gp");
+         "hypervisor-bit = on\r\nunknown-msr = gp\r\nvmrun-branch = on");
     assert_string_equal(conf.next, "\\EFI\\debian\\grubx64.efi");
     assert_string_equal(conf.options, "root=/dev/sda1 # not a comment = either");
     assert_string_equal(conf.initrd, "\\initrd.img");
@@ -69,6 +70,7 @@ static void whole_file(void **state)
     assert_int_equal(conf.policy.pmu, PMU_FULL);
     assert_int_equal(conf.policy.hypervisor_bit, 1);
     assert_int_equal(conf.policy.unknown_msr_gp, 1);
+    assert_int_equal(conf.policy.vmrun_branch, 1);
 }
 
 static void console(void **state)

@@ -66,7 +66,8 @@ struct boot_policy {
     u8 pmu;            /* enum pmu_mode */
     u8 hypervisor_bit; /* show CPUID.1:ECX[31] and the Cede leaf */
     u8 unknown_msr_gp; /* MSRs unknown to the table, on a CPU newer than it: #GP instead of pass */
-    u64 rules;         /* struct pmu_policy, read by HV_PREPARE only; 0: the architectural preset */
+    u8 vmrun_branch; /* AMD: the processor counts VMRUN as a branch of the guest, to be taken off */
+    u64 rules;       /* struct pmu_policy, read by HV_PREPARE only; 0: the architectural preset */
 };
 
 /* One processor that the MADT lists as enabled or online-capable. */

@@ -2,7 +2,6 @@
 #include "pmu/credit.h"
 #include "pmu/pmi.h"
 #include "pmu/pmu.h"
-#include "pmu/policy.h"
 
 /* Retired instructions, cycles not in halt. */
 static bool credited(u64 value)
@@ -32,10 +31,11 @@ static u64 credited_selector(const struct cpu *cpu, u32 counter)
  * them count cycles, or entries matter. */
 static u16 always(void)
 {
-    bool all =
-        pmu.mode == PMU_FULL || pmu.vmrun_branch || (policy_modifiers(pmu.policy) & EVTSEL_CMASK);
+    bool cmask = pmu.mode == PMU_FILTERED && !(pmu.filter.refused_low & EVTSEL_CMASK);
 
-    return all ? (u16)(BIT(pmu.amd.counters) - 1) : 0;
+    if (likely(pmu.mode != PMU_FULL && !cmask && !pmu.vmrun_branch))
+        return 0;
+    return (u16)(BIT(pmu.amd.counters) - 1);
 }
 
 /* Without PerfMonV2 there is neither global control nor freezing. */

@@ -319,10 +319,11 @@ static void attention_is_asked_for(void **state)
 static void policies_with_cmask_need_it_always(void **state)
 {
     static const struct pmu_policy cmask = {.modifiers = {EVTSEL_CMASK}};
+    static const struct policy_cpu processor = {.format = &filter_format_amd};
     (void)state;
 
     start_amd(true);
-    pmu.policy = &cmask;
+    policy_build(&pmu.filter, &cmask, &processor);
     emulate(false, 0);
     assert_true(cpu.pmu.core.attention);
 }

@@ -90,6 +90,7 @@ void pmu_prepare(struct msr_context *context)
         describe_intel();
     policy_build(&list, policy, &processor);
     adopt(policy);
+    pmu.vmrun_branch = context->vendor == CPU_AMD && hv.info->policy.vmrun_branch;
     activate(context->pmu, context);
 }
 

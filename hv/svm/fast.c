@@ -102,7 +102,7 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
     shadow = pmu_amd_shadow(&cpu->pmu.amd, (u32)cpu->regs[RCX]);
     if (unlikely(!shadow))
         return false;
-    low = (u32)cpu_vmcb(cpu)->rax;
+    __asm__("" : "=a"(low) : "0"((u32)cpu_vmcb(cpu)->rax)); /* where WRMSR wants it */
     high = (u32)cpu->regs[RDX];
     shadow->low = low;
     shadow->high = high;

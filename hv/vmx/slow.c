@@ -211,7 +211,7 @@ static void dispatch(struct cpu *cpu, u64 reason)
         return;
     case VMX_EXIT_RDPMC:
         exit_rdpmc(cpu);
-        finish_instruction();
+        finish_instruction(cpu);
         return;
     case VMX_EXIT_EPT_VIOLATION:
         handle_ept_violation(cpu);
