@@ -15,7 +15,7 @@ all: $(BUILD)/cede.efi
 
 # --- the hypervisor image -------------------------------------------------------------------------
 # (Policies are text in the loader and in tools only.)
-HV_SRC := $(filter-out %_test.c %_fuzz.c %/policy_text.c,$(wildcard hv/*.c hv/svm/*.c hv/vmx/*.c hv/pmu/*.c))
+HV_SRC := $(filter-out %_test.c %_fuzz.c %/policy_text.c,$(wildcard hv/*.c hv/svm/*.c hv/vmx/*.c hv/pmu/*.c hv/console/*.c))
 HV_ASM := $(wildcard hv/*.S hv/svm/*.S hv/vmx/*.S)
 HV_OBJ := $(HV_SRC:%.c=$(BUILD)/%.o) $(HV_ASM:%.S=$(BUILD)/%.o)
 HV_CFLAGS := -std=c11 -Os -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Ihv \
@@ -34,6 +34,9 @@ $(BUILD)/hv/pmu/credit%.o $(BUILD)/hv/svm/slow.o $(BUILD)/hv/vmx/slow.o $(BUILD)
 # (hv/svm/run.S, hv/vmx/run.S). It may therefore call nothing; `make lint` checks that.
 $(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o: HV_CFLAGS += -O2 -fomit-frame-pointer -fcall-used-rbx \
    -fcall-saved-rsi -fcall-saved-r8 -fcall-saved-r9 -fcall-saved-r10 -fcall-saved-r11
+
+# Nothing waits for the console.
+$(BUILD)/hv/console/%.o: HV_CFLAGS += -Os
 
 $(BUILD)/hv/%.o: hv/%.S
 	@mkdir -p $(@D)

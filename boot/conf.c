@@ -31,6 +31,10 @@ static const struct choice pmu_modes[] = {
 static const struct choice on_off[] = {{"on", 1}, {"off", 0}, {0}};
 static const struct choice unknown_msr[] = {{"pass", 0}, {"gp", 1}, {0}};
 
+static const struct choice wire_modes[] = {
+    {"shared", WIRE_SHARED}, {"own", WIRE_OWN}, {"log", WIRE_LOG}, {0}};
+static const struct choice console_locks[] = {{"none", 0}, {"readonly", 1}, {0}};
+
 /* The ports that PCs give COM1 to COM4. */
 static const struct choice com_ports[] = {
     {"com1", 0x3f8}, {"com2", 0x2f8}, {"com3", 0x3e8}, {"com4", 0x2e8}, {0}};
@@ -163,6 +167,22 @@ static bool set_console(struct parser *p, const struct key *key, struct span val
     return true;
 }
 
+/* A control character, as ctrl-] and the like (ASCII 1 to 31 are Ctrl-A to Ctrl-_). */
+static bool set_escape(struct parser *p, const struct key *key, struct span value)
+{
+    char buffer[24];
+    struct span c = {value.at + 5, value.end};
+    u8 code = 0;
+
+    if (span_length(value) == 6 && span_is((struct span){value.at, value.at + 5}, "ctrl-"))
+        code = (u8)(*c.at & 0x5f) ^ 0x40;
+    if (!code || code > 31)
+        return reject(p, "%s = %s: use ctrl-a to ctrl-z, ctrl-], ctrl-^ or ctrl-_", key->name,
+                      shown(value, buffer));
+    p->conf->wire.escape = code;
+    return true;
+}
+
 /* A 16550 divides 115200 by a whole number. */
 static bool set_baud(struct parser *p, const struct key *key, struct span value)
 {
@@ -183,6 +203,9 @@ static const struct key keys[] = {
     {"options", set_text, FIELD_OF(options), NULL},
     {"initrd", set_path, FIELD_OF(initrd), NULL},
     {"console", set_console, FIELD_OF(console), NULL},
+    {"console-mode", set_choice, FIELD_OF(wire.mode), wire_modes},
+    {"console-lock", set_choice, FIELD_OF(wire.readonly), console_locks},
+    {"console-escape", set_escape, FIELD_OF(wire.escape), NULL},
     {"baud", set_baud, FIELD_OF(baud), NULL},
     {"pmu", set_choice, FIELD_OF(policy.pmu), pmu_modes},
     {"hypervisor-bit", set_choice, FIELD_OF(policy.hypervisor_bit), on_off},
@@ -324,7 +347,9 @@ static bool check_whole(struct parser *p)
 
 void conf_defaults(struct conf *conf, struct filter_entry *room, u32 count)
 {
-    *conf = (struct conf){.console = CONSOLE_AUTO, .policy = {.pmu = PMU_FILTERED}};
+    *conf = (struct conf){.console = CONSOLE_AUTO,
+                          .wire = {.escape = 0x1d, .management = NO_MANAGEMENT},
+                          .policy = {.pmu = PMU_FILTERED}};
     policy_start(&conf->rules, room, count);
 }
 

@@ -18,8 +18,9 @@ struct conf {
     char options[CONF_OPTIONS];
     char initrd[CONF_PATH]; /* as next; empty: none */
     enum conf_console console;
-    u16 port; /* of CONSOLE_PORT */
-    u32 baud; /* 0: as the firmware left it */
+    u16 port;                 /* of CONSOLE_PORT */
+    u32 baud;                 /* 0: as the firmware left it */
+    struct boot_console wire; /* mode 0: shared where the port was not named, else Cede's own */
     struct boot_policy policy;
     char policy_file[CONF_PATH]; /* as next; empty: none */
     struct pmu_policy rules;     /* the lines that start with allow or deny, then the file's too */

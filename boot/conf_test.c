@@ -1,5 +1,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -96,6 +97,39 @@ static void console(void **state)
     assert_false(parse_bytes("console = 0x", 12));
     assert_false(parse_bytes("console = 0x60", 14));
     assert_false(parse_bytes("console =", 9));
+}
+
+static void console_use(void **state)
+{
+    static const struct {
+        const char *text;
+        u8 escape;
+    } cases[] = {{"console-escape = ctrl-]", 29},
+                 {"console-escape = ctrl-a", 1},
+                 {"console-escape = ctrl-Z", 26},
+                 {"console-escape = ctrl-_", 31}};
+    static const char *const wrong[] = {"ctrl-",   "ctrl-?", "ctrl-1", "ctrl-@",
+                                        "ctrl-ab", "a",      "\xff"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        good(cases[i].text);
+        assert_int_equal(conf.wire.escape, cases[i].escape);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        char text[40];
+
+        snprintf(text, sizeof(text), "console-escape = %s", wrong[i]);
+        assert_false(parse_bytes(text, strlen(text)));
+    }
+    good("console = com2\nconsole-mode = shared\nconsole-lock = readonly");
+    assert_int_equal(conf.wire.mode, WIRE_SHARED);
+    assert_int_equal(conf.wire.readonly, 1);
+    good("");
+    assert_int_equal(conf.wire.mode, 0);
+    assert_int_equal(conf.wire.readonly, 0);
+    assert_int_equal(conf.wire.escape, 0x1d);
+    bad("console-mode = mine", "cede.conf:1: console-mode = mine: use shared, own or log");
 }
 
 static void aliases(void **state)
@@ -221,9 +255,11 @@ static void policy_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(whole_file),   cmocka_unit_test(console),
-        cmocka_unit_test(aliases),  cmocka_unit_test(messages),     cmocka_unit_test(sizes),
-        cmocka_unit_test(not_text), cmocka_unit_test(policy_lines), cmocka_unit_test(policy_files),
+        cmocka_unit_test(defaults),     cmocka_unit_test(whole_file),
+        cmocka_unit_test(console),      cmocka_unit_test(console_use),
+        cmocka_unit_test(aliases),      cmocka_unit_test(messages),
+        cmocka_unit_test(sizes),        cmocka_unit_test(not_text),
+        cmocka_unit_test(policy_lines), cmocka_unit_test(policy_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

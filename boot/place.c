@@ -102,6 +102,8 @@ bool place_all(struct place *place, const struct mp *mp, const struct memory *me
     info->image_size = place->elf.image_size;
     info->map_top = memory->map_top;
     info->uart = console_choose(conf, &acpi->uart);
+    info->console = console_wire(conf, &info->uart);
+    info->tsc_khz = console_tsc_khz();
     info->reset = acpi->fadt.reset;
     info->sleep = acpi->sleep;
     info->policy = conf->policy;

@@ -1,5 +1,6 @@
 #include "io.h"
 #include "asm.h"
+#include "console/console.h"
 #include "hv.h"
 #include "log.h"
 
@@ -18,6 +19,13 @@ void io_bitmap(u8 *map)
         set_port(map, blocks[i]);
         set_port(map, blocks[i] + 1);
     }
+    console_ports(map);
+}
+
+/* With its first or its last byte: larger than the accesses are the blocks of ports. */
+static bool is_consoles(u16 port, u32 size)
+{
+    return console_has_port(port) || console_has_port((u16)(port + size - 1));
 }
 
 void io_write(u16 port, u32 size, u32 value)
@@ -26,7 +34,9 @@ void io_write(u16 port, u32 size, u32 value)
         log_guest("the guest asked to suspend: refused, since it would resume without Cede");
         return;
     }
-    if (size == 1)
+    if (is_consoles(port, size))
+        console_out(port, size, value);
+    else if (size == 1)
         outb(port, (u8)value);
     else if (size == 2)
         outw(port, (u16)value);
@@ -36,5 +46,7 @@ void io_write(u16 port, u32 size, u32 value)
 
 u32 io_read(u16 port, u32 size)
 {
+    if (is_consoles(port, size))
+        return console_in(port, size);
     return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
 }

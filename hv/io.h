@@ -1,5 +1,5 @@
 /* The few I/O ports that exit: ACPI's PM1 control, so that a suspend, whose resume would run bare,
- * is refused. */
+ * is refused; and the console's UART (console/console.h). */
 #ifndef CEDE_IO_H
 #define CEDE_IO_H
 

@@ -10,8 +10,6 @@
 
 extern struct lock log_lock;
 
-void log_init(const struct boot_uart *uart);
-
 /* Prints "cede: " and one line. Understands %s %c %u (u64, decimal) %x (u64, hexadecimal) and %%;
  * every number is passed as u64. No newline in the format: each call is one line. */
 void log_line(const char *format, ...);
@@ -28,8 +26,16 @@ void log_line(const char *format, ...);
         }                                  \
     } while (0)
 
+/* The same for the ring alone: what an operator has done, who sees it happen. */
+void log_note(const char *format, ...);
+
+/* Calls `line` for each of the last `count` lines of the ring, oldest first. */
+void log_read(u32 count, void (*line)(void *context, const char *text), void *context);
+
 /* Formats into `out`, at most `size` bytes with the NUL; returns the length that fitted. */
 u32 log_format(char *out, u32 size, const char *format, __builtin_va_list args);
+
+u32 log_text(char *out, u32 size, const char *format, ...);
 
 /* From now on log_line does not wait for log_lock for long: its owner may be the one that died. */
 void log_panic(void);

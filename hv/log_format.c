@@ -62,3 +62,14 @@ u32 log_format(char *out, u32 size, const char *format, __builtin_va_list args)
     out[text.length] = '\0';
     return text.length;
 }
+
+u32 log_text(char *out, u32 size, const char *format, ...)
+{
+    __builtin_va_list args;
+    u32 length;
+
+    __builtin_va_start(args, format);
+    length = log_format(out, size, format, args);
+    __builtin_va_end(args);
+    return length;
+}

@@ -2,6 +2,7 @@
  * IDT, and the loader's page tables; nothing of the machine is changed. */
 #include "host.h"
 #include "asm.h"
+#include "console/console.h"
 #include "log.h"
 #include "memory.h"
 #include "msr.h"
@@ -158,6 +159,6 @@ u64 hv_prepare(const struct boot_info *info)
     if (status)
         return status;
     hv.memory_kept = info->region.size + PAGE_SIZE;
-    log_init(&hv.info->uart);
+    console_init(hv.info);
     return HV_OK;
 }

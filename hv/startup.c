@@ -1,5 +1,6 @@
 #include "startup.h"
 #include "apic.h"
+#include "console/console.h"
 #include "hv.h"
 #include "kick.h"
 #include "log.h"
@@ -40,6 +41,7 @@ static __attribute__((noreturn)) void send_init_to_self(struct cpu *self)
     self->captured = false;
     unlock(&hv_lock);
     kick_release();
+    console_release();
     apic_send(self->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
     for (;;)
         pause();
@@ -78,6 +80,7 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
 
     if (init && is_deassert(low))
         return;
+    console_hold(self);
     kick_hold(self); /* nobody starts or stops while all are being stopped */
     lock(&hv_lock);
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
@@ -92,6 +95,7 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
     }
     unlock(&hv_lock);
     kick_release();
+    console_release();
 }
 
 void startup_note_captured(struct cpu *cpu)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "fake_machine.h"
+#include "console/fake_console.h"
 #include "icr.c"
 #include "startup.c"
 
@@ -29,7 +30,8 @@ void apic_send(u32 apic_id, u32 low)
 {
     sent[sent_count].apic_id = apic_id;
     sent[sent_count].low = low;
-    sent[sent_count++].locked = hv_lock.held && log_lock.held && kick_held;
+    sent[sent_count++].locked =
+        hv_lock.held && log_lock.held && kick_held && fake_console_held == 1;
 }
 
 void kick_hold(struct cpu *self)
@@ -71,6 +73,7 @@ static int set_up(void **state)
     r_init = false;
     hv_lock.held = log_lock.held = 0;
     kick_held = false;
+    fake_console_held = 0;
     blocks = aligned_alloc(CPU_BLOCK_SIZE, CORES * CPU_BLOCK_SIZE);
     memset(blocks, 0, CORES * CPU_BLOCK_SIZE);
     hv.cpu_blocks = (u64)blocks;

@@ -22,6 +22,11 @@ struct code_state {
     u32 byte_count;
 };
 
+/* What a guest was doing when it was stopped. Other registers are in struct cpu. */
+struct guest_state {
+    u64 cs, rip, rflags, rax, rsp, cr0, cr2, cr3, cr4, efer, cpl;
+};
+
 struct vendor {
     const char *name;
     /* The second-level map's format, where it is not that of the host's own tables; or NULL. */
@@ -69,6 +74,11 @@ struct vendor {
     void (*advance)(struct cpu *cpu, u32 bytes);
     void (*set_rflags)(struct cpu *cpu, u64 value);
     void (*inject_gp)(struct cpu *cpu); /* #GP(0) at the instruction that exited */
+
+    /* For the console. Why a core last left its guest; of a core whose guest is out, its state.
+     * NULL, or false, where another core cannot know. */
+    const char *(*last_exit)(struct cpu *cpu);
+    bool (*guest_state)(struct cpu *cpu, struct guest_state *state);
 };
 
 extern const struct vendor svm_vendor, vmx_vendor;

@@ -128,6 +128,7 @@ bench-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi
 
 -include tools/pmu-bochs.mk
 -include tools/policy.mk
+-include tools/console.mk
 
 # --- USB image ------------------------------------------------------------------------------------
 $(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)

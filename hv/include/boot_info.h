@@ -45,6 +45,22 @@ struct boot_uart {
     u8 stride; /* bytes between registers: 1 or 4 */
 };
 
+enum wire_mode {
+    WIRE_NONE,
+    WIRE_LOG,    /* Cede only reports there, beside the guest, which has the port */
+    WIRE_SHARED, /* the guest's console and Cede's prompt by turns; a port only */
+    WIRE_OWN,    /* Cede's prompt; hidden from the guest */
+};
+
+#define NO_MANAGEMENT (~0U)
+
+struct boot_console {
+    u8 mode;        /* enum wire_mode */
+    u8 escape;      /* the byte that, twice, leads from one to the other */
+    u8 readonly;    /* commands that change something are refused */
+    u32 management; /* index in cpus[] of the core that Cede keeps, or NO_MANAGEMENT */
+};
+
 /* ACPI's way to reset the machine (FADT RESET_REG); space 0xff = none. */
 struct boot_reset {
     u64 address;
@@ -86,6 +102,8 @@ struct boot_info {
     u64 map_top;              /* end of memory and of every PCI bridge window */
 
     struct boot_uart uart;
+    struct boot_console console;
+    u32 tsc_khz; /* about; 0: not known */
     struct boot_reset reset;
     struct boot_sleep sleep;
     struct boot_policy policy;

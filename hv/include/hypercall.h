@@ -28,10 +28,11 @@ enum hypercall {
 };
 
 enum core_state {
-    CORE_FIRMWARE, /* never entered: still where the firmware keeps it */
-    CORE_RUNNING,  /* in its guest */
-    CORE_WAITING,  /* after INIT, waiting for its SIPI */
-    CORE_STOPPED,  /* stopped by a report on the console */
+    CORE_FIRMWARE,   /* never entered: still where the firmware keeps it */
+    CORE_RUNNING,    /* in its guest */
+    CORE_WAITING,    /* after INIT, waiting for its SIPI */
+    CORE_STOPPED,    /* stopped by a report on the console */
+    CORE_MANAGEMENT, /* kept by Cede, for its console */
 };
 
 /* Every exit that exists, and why each must. What is not here never leaves the guest. */
@@ -45,7 +46,7 @@ enum core_state {
     row(PMU_READ, "pmu-read", "selectors hold GuestOnly, the guest reads what it wrote")           \
     row(MSR_READ, "msr-read", "EFER.SVME and virtualization MSRs are hidden; denied MSRs")         \
     row(MSR_WRITE, "msr-write", "MSRs that would reach the hypervisor, or other cores' counts")    \
-    row(IO, "io", "PM1 control: after a suspend the machine would resume without Cede")            \
+    row(IO, "io", "PM1 control: a suspend would resume without Cede; the console's UART")          \
     row(MAP, "map", "first touch of an address above what was mapped at start")                    \
     row(HYPERCALL, "hypercall", "VMMCALL with Cede's signature")                                   \
     row(INVD, "invd", "would throw away what the hypervisor has written: done as WBINVD")          \

@@ -1,6 +1,7 @@
 /* Every other exit. All registers are in struct cpu while this runs. */
 #include "apic.h"
 #include "asm.h"
+#include "console/console.h"
 #include "cpuid_table.h"
 #include "exits.h"
 #include "hv.h"
@@ -263,6 +264,7 @@ void svm_slow_exit(struct cpu *cpu)
     else
         credit_nobody(cpu);
     dispatch(cpu, vmcb);
+    console_tick(cpu);
     vmcb->rax = cpu->regs[RAX];
     vmcb->rsp = cpu->regs[RSP];
     if (unlikely(pmu.vmrun_branch))

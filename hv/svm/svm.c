@@ -188,4 +188,6 @@ const struct vendor svm_vendor = {
     .advance = svm_advance_by,
     .set_rflags = svm_set_rflags,
     .inject_gp = svm_inject_gp_now,
+    .last_exit = svm_last_exit,
+    .guest_state = svm_guest_state,
 };

@@ -20,6 +20,11 @@ extern struct svm svm;
 #define GUEST_ASID 1
 
 struct launch;
+struct guest_state;
+
+/* hv/svm/inspect.c, for the console. */
+const char *svm_last_exit(struct cpu *cpu);
+bool svm_guest_state(struct cpu *cpu, struct guest_state *state);
 
 /* hv/svm/state.c: fills the guest state. */
 void svm_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp);

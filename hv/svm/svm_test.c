@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "fake_machine.h"
+#include "console/fake_console.h"
 #include "svm/state.c"
 #include "svm/slow.c"
 #include "sleep.c"

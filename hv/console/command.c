@@ -1,0 +1,87 @@
+#include "console/command.h"
+#include "span.h"
+
+static bool same(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
+const struct command *command_find(const char *name)
+{
+    for (u32 i = 0; i < command_count; i++)
+        if (same(commands[i].name, name))
+            return &commands[i];
+    return NULL;
+}
+
+bool command_changes(const char *text)
+{
+    struct span word;
+
+    while (*text == ' ')
+        text++;
+    word.at = word.end = text;
+    while (*word.end && *word.end != ' ')
+        word.end++;
+    for (u32 i = 0; i < command_count; i++)
+        if (span_is(word, commands[i].name))
+            return commands[i].changes;
+    return false;
+}
+
+/* False when there are more words than any command takes. */
+static bool split(struct request *request, char *text)
+{
+    while (*text) {
+        while (*text == ' ')
+            *text++ = '\0';
+        if (!*text)
+            break;
+        if (request->count == COMMAND_WORDS)
+            return false;
+        request->words[request->count++] = text;
+        while (*text && *text != ' ')
+            text++;
+    }
+    return true;
+}
+
+static void run(struct request *request, bool readonly)
+{
+    const struct command *command = command_find(request->words[0]);
+    u32 arguments = request->count - 1;
+
+    if (!command)
+        out_fail(request->out, "no command '%s'; help lists them", request->words[0]);
+    else if (arguments < command->least || arguments > command->most)
+        out_fail(request->out, "usage: %s %s", command->name, command->arguments);
+    else if (command->changes && readonly)
+        out_fail(request->out, "console-lock = readonly in cede.conf: nothing is changed");
+    else
+        command->run(request);
+}
+
+void command_run(struct out *out, struct cpu *self, char *text, bool readonly)
+{
+    struct request request = {.out = out, .self = self};
+
+    if (!split(&request, text))
+        out_fail(out, "too many words; help lists the commands");
+    else if (request.count)
+        run(&request, readonly);
+}
+
+bool request_number(struct request *request, u32 index, u64 limit, const char *what, u64 *value)
+{
+    const char *word = request->words[index];
+    struct span span = {word, word};
+
+    while (*span.end)
+        span.end++;
+    if (span_take_number(&span, ~0ULL, value) && span.at == span.end && *value < limit)
+        return true;
+    out_fail(request->out, "'%s' is no %s: use a number below %u", word, what, limit);
+    return false;
+}

@@ -1,0 +1,64 @@
+/* The commands, for people and for programs. An answer is described once, into struct out.
+ *
+ * A command runs on whatever core holds the console, with its guest out, in the host; it waits for
+ * nothing but other cores' answers to a kick. */
+#ifndef CEDE_CONSOLE_COMMAND_H
+#define CEDE_CONSOLE_COMMAND_H
+
+#include "console/out.h"
+#include "cpu.h"
+
+#define COMMAND_WORDS 8
+
+struct request {
+    struct out *out;
+    struct cpu *self; /* the core that runs it */
+    u32 count;        /* of words[], the command's name included */
+    char *words[COMMAND_WORDS];
+};
+
+struct command {
+    const char *name, *arguments, *help;
+    void (*run)(struct request *request);
+    u8 least, most; /* arguments */
+    bool changes;   /* something: refused by console-lock = readonly, noted in the log */
+};
+
+/* hv/console/table.c, in the order of `help`. */
+extern const struct command commands[];
+extern const u32 command_count;
+
+/* NULL for an unknown name. */
+const struct command *command_find(const char *name);
+
+/* Splits `text` in place, and runs what it says. Whatever is wrong is said in the answer. An empty
+ * text does nothing. */
+void command_run(struct out *out, struct cpu *self, char *text, bool readonly);
+
+/* Whether `text` names a command that changes something. Leaves it as it is. */
+bool command_changes(const char *text);
+
+/* An argument that is a number; on false the answer says what is wrong. */
+bool request_number(struct request *request, u32 index, u64 limit, const char *what, u64 *value);
+
+/* hv/console/show.c */
+void show_guests(struct request *request);
+void show_cores(struct request *request);
+void show_exits(struct request *request);
+void show_memory(struct request *request);
+void show_log(struct request *request);
+void show_version(struct request *request);
+/* hv/console/show_pmu.c */
+void show_pmu(struct request *request);
+void show_policy(struct request *request);
+void show_denials(struct request *request);
+/* hv/console/act.c */
+void act_pause(struct request *request);
+void act_resume(struct request *request);
+void act_reset(struct request *request);
+void act_reboot(struct request *request);
+void act_poweroff(struct request *request);
+/* hv/console/dump.c */
+void show_registers(struct request *request);
+
+#endif

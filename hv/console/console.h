@@ -1,0 +1,35 @@
+/* The operator's way in: commands at a prompt, or in frames, on a wire of Cede's own or on the
+ * guest's.
+ *
+ * No core waits for it, and no timer is armed: it goes on whenever a core is in the hypervisor
+ * anyway. On a shared wire what an operator types makes the UART interrupt the guest, whose handler
+ * asks the UART, which exits; and so does every sixteenth byte of an answer. Otherwise there are
+ * the slow exits, or a core that Cede keeps for itself (management.h). */
+#ifndef CEDE_CONSOLE_CONSOLE_H
+#define CEDE_CONSOLE_CONSOLE_H
+
+#include "cpu.h"
+
+void console_init(const struct boot_info *info);
+
+/* On a core in the host with its guest out, and no lock held: does what there is to do, unless
+ * another core does it. console_tick looks at the clock first: for all slow exits. */
+void console_poll(struct cpu *self);
+void console_tick(struct cpu *self);
+
+/* Adds the ports of the wire to a map of intercepted ports, and whether a port is one of them. */
+void console_ports(u8 *map);
+bool console_has_port(u16 port);
+
+/* A guest's access to such a port: `size` of 1, 2 or 4 bytes. */
+u32 console_in(u16 port, u32 size);
+void console_out(u16 port, u32 size, u32 value);
+
+/* No core is in the middle of a command between these. Before hv/kick.h's, not nested. */
+void console_hold(struct cpu *self);
+void console_release(void);
+
+/* For the operator: which wire. */
+const char *console_text(void);
+
+#endif

@@ -1,0 +1,147 @@
+/* Commands about the PMU that only look. */
+#include "console/command.h"
+#include "hv.h"
+#include "log.h"
+#include "pmu/pmu.h"
+
+extern const char *const pmu_mode_names[];
+
+static bool intel(void)
+{
+    return hv.msr.vendor == CPU_INTEL;
+}
+
+static u32 counters(void)
+{
+    return intel() ? pmu.intel.counters : pmu.amd.counters;
+}
+
+/* What the guest wrote. In mode `full` nothing is intercepted, and the shadows know nothing. */
+static u64 selector(const struct cpu *cpu, u32 counter)
+{
+    return intel() ? cpu->pmu.intel.shadow[counter] : cpu->pmu.amd.shadow[counter];
+}
+
+static u32 event_of(u64 selector)
+{
+    return (u32)(selector & EVTSEL_EVENT) | (intel() ? 0 : (u32)FIELD(selector, 35, 32) << 8);
+}
+
+static const char *rings(u64 selector)
+{
+    static const char *const names[] = {"-", "user", "kernel", "both"};
+
+    return names[FIELD(selector, 17, 16)];
+}
+
+static const char *verdict(u64 selector)
+{
+    if (!(selector & EVTSEL_EN))
+        return "off";
+    return filter_allows(&pmu.filter, selector) ? "counting" : "denied";
+}
+
+static void selector_row(struct out *out, const struct cpu *cpu, u32 counter)
+{
+    u64 value = selector(cpu, counter);
+
+    if (!value)
+        return;
+    out_row(out);
+    cell_number(out, cpu->index);
+    cell_number(out, counter);
+    cell_hex(out, event_of(value));
+    cell_hex(out, FIELD(value, 15, 8));
+    cell_text(out, rings(value));
+    cell_hex(out, value);
+    cell_text(out, verdict(value));
+}
+
+static void selector_rows(struct request *request, u64 only)
+{
+    static const struct column columns[] = {
+        {"core", 4, COLUMN_NUMBER}, {"counter", 7, COLUMN_NUMBER}, {"event", 5, COLUMN_TEXT},
+        {"umask", 5, COLUMN_TEXT},  {"rings", 6, COLUMN_TEXT},     {"selector", 18, COLUMN_TEXT},
+        {"state", 0, COLUMN_TEXT}};
+    static const struct table table = {"programmed", columns, COUNT(columns)};
+
+    out_table(request->out, &table);
+    for (u32 i = 0; i < hv.info->cpu_count; i++)
+        for (u32 counter = 0; counter < counters() && (only == ~0ULL || only == i); counter++)
+            selector_row(request->out, cpu_at(i), counter);
+    out_end(request->out);
+}
+
+static void fixed_rows(struct request *request)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < 16; i++)
+        count += pmu.intel.fixed >> i & 1;
+    out_number(request->out, "fixed_counters", count);
+    out_number(request->out, "perfmon", pmu.intel.version);
+}
+
+void show_pmu(struct request *request)
+{
+    u64 only = ~0ULL;
+
+    if (request->count == 2 && !request_number(request, 1, hv.info->cpu_count, "core", &only))
+        return;
+    out_text(request->out, "mode", pmu_mode_names[pmu.mode]);
+    out_number(request->out, "counters", counters());
+    if (intel())
+        fixed_rows(request);
+    if (pmu.mode == PMU_FILTERED)
+        selector_rows(request, only);
+    else
+        out_say(request->out, "selectors are seen in mode filtered only");
+}
+
+/* Pairs of event select and umask. */
+static u32 allowed_events(void)
+{
+    u32 events = 0;
+
+    for (u32 i = 0; i < FILTER_BITS / 32; i++)
+        for (u32 bits = pmu.filter.allowed[i]; bits; bits &= bits - 1)
+            events++;
+    return events;
+}
+
+void show_policy(struct request *request)
+{
+    out_text(request->out, "mode", pmu_mode_names[pmu.mode]);
+    if (pmu.mode == PMU_FILTERED)
+        out_number(request->out, "allowed_events", allowed_events());
+    out_text(request->out, "hypervisor_bit", hv.info->policy.hypervisor_bit ? "on" : "off");
+    out_text(request->out, "unknown_msr", hv.info->policy.unknown_msr_gp ? "gp" : "pass");
+}
+
+static void denial_row(struct out *out, const struct cpu *cpu)
+{
+    const struct pmu_core *core = &cpu->pmu.core;
+
+    if (!core->denials)
+        return;
+    out_row(out);
+    cell_number(out, cpu->index);
+    cell_number(out, core->denials);
+    cell_hex(out, event_of(core->denied_value));
+    cell_hex(out, FIELD(core->denied_value, 15, 8));
+    cell_hex(out, core->denied_value);
+    cell_hex(out, core->denied_rip);
+}
+
+void show_denials(struct request *request)
+{
+    static const struct column columns[] = {
+        {"core", 4, COLUMN_NUMBER}, {"denials", 10, COLUMN_NUMBER}, {"event", 6, COLUMN_TEXT},
+        {"umask", 5, COLUMN_TEXT},  {"selector", 18, COLUMN_TEXT},  {"rip", 0, COLUMN_TEXT}};
+    static const struct table table = {"denials", columns, COUNT(columns)};
+
+    out_table(request->out, &table);
+    for (u32 i = 0; i < hv.info->cpu_count; i++)
+        denial_row(request->out, cpu_at(i));
+    out_end(request->out);
+}

@@ -1,0 +1,1 @@
+"""The parts of tools/cedectl: protocol, transports, session, what is shown. Python's standard library only."""
