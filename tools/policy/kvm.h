@@ -30,6 +30,10 @@ struct kvm_filter {
     struct filter_entry *events; /* one select each, no second umask */
 };
 
+/* One entry; adding one to a filter. */
+struct filter_entry kvm_entry(u64 select, u64 mask, u64 match, bool exclude);
+void kvm_add(struct kvm_filter *filter, struct filter_entry entry);
+
 /* Reads either form; says on stderr what is wrong. */
 bool kvm_read(struct kvm_filter *out, const char *path);
 bool kvm_parse(struct kvm_filter *out, const char *path, const char *text, size_t size);
