@@ -13,10 +13,21 @@ static bool is_deassert(u32 low)
     return (low & ICR_LEVEL) && !(low & ICR_ASSERT);
 }
 
-/* Where the core itself takes an INIT, as an exit, and SIPIs come by mail. */
-static bool by_mail(const struct cpu *target)
+/* Where the core itself takes an INIT, as an exit ... */
+static bool takes_init(const struct cpu *target)
 {
     return target->captured && vendor->init_exits();
+}
+
+/* ... and a SIPI too, or that comes by mail. */
+static bool takes_sipi(const struct cpu *target)
+{
+    return target->captured && vendor->sipi_exits;
+}
+
+static bool by_mail(const struct cpu *target)
+{
+    return takes_init(target) && !takes_sipi(target);
 }
 
 /* Holding log_lock too: without R_INIT the target may be reset in the middle of anything
@@ -26,7 +37,7 @@ static void send_init(struct cpu *target)
     target->sipi = 0;
     target->state = CORE_WAITING;
     target->init_sent = by_mail(target);
-    if (!target->init_sent)
+    if (!takes_init(target))
         target->captured = false;
     lock(&log_lock);
     apic_send(target->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
@@ -56,9 +67,14 @@ static void init_core(struct cpu *self, struct cpu *target)
     }
     if (target->state == CORE_STOPPED)
         return;
-    if (target == self && !by_mail(self))
+    if (target == self && !takes_init(self))
         send_init_to_self(self);
     send_init(target);
+}
+
+static void send_sipi(const struct cpu *target, u32 vector)
+{
+    apic_send(target->apic_id, ICR_MODE_SIPI << 8 | ICR_ASSERT | vector);
 }
 
 /* The second SIPI of the usual pair finds the core running and is dropped, as in hardware. */
@@ -67,11 +83,14 @@ static void sipi_core(struct cpu *target, u32 vector)
     if (target->index == hv.info->bsp ||
         (target->state != CORE_WAITING && target->state != CORE_FIRMWARE))
         return;
+    if (takes_sipi(target)) { /* the first may come too early, so it has to be sent again */
+        send_sipi(target, vector);
+        return;
+    }
     target->state = CORE_RUNNING;
     target->sipi = (u16)(0x100 | vector);
     if (!by_mail(target))
-        apic_send(target->apic_id,
-                  ICR_MODE_SIPI << 8 | ICR_ASSERT | (u32)(hv.info->trampoline >> 12));
+        send_sipi(target, (u32)(hv.info->trampoline >> 12));
 }
 
 void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)

@@ -1,14 +1,17 @@
 /* INIT and SIPI under the hypervisor's control (DESIGN.md, Start-up): a guest starts and stops only
  * its own cores, and none ever runs outside the hypervisor.
  *
- * Every ICR write is seen. INIT and SIPI come here:
+ * On AMD every ICR write is seen, on Intel only while a processor is not captured. INIT and SIPI
+ * come here:
  *
- *   target                 INIT                                  SIPI
- *   boot processor         resets the machine                    ignored
- *   not captured, or       real INIT: the core leaves guest and  real SIPI into our trampoline, the
- * guest's no VM_CR.R_INIT        hypervisor and waits in hardware      vector kept for
- * vendor->reset captured, R_INIT       real INIT: it exits and waits for     mailbox mail in the
- * hypervisor
+ *   target               INIT                               SIPI
+ *   boot processor       resets the machine                 ignored
+ *   not captured, or no  real INIT: the core leaves guest   real SIPI into our trampoline, the
+ *   VM_CR.R_INIT         and hypervisor, waits in hardware  guest's vector kept for vendor->reset
+ *   captured, R_INIT     real INIT: it exits and waits for  mailbox
+ *                        mail in the hypervisor
+ *   captured, VMX        real INIT: it exits and waits in   real SIPI: it exits
+ *                        hardware
  */
 #ifndef CEDE_STARTUP_H
 #define CEDE_STARTUP_H

@@ -96,6 +96,30 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* VMX: both are sent as they are, and the core keeps its own state. */
+static void signals_that_exit_are_passed_on(void **state)
+{
+    static const struct vendor exits = {.init_exits = init_exits, .sipi_exits = true};
+
+    (void)state;
+    vendor = &exits;
+    r_init = true;
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    assert_true(cpu_at(2)->captured);
+    assert_false(cpu_at(2)->init_sent);
+    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
+    startup_ipi(cpu_at(0), SIPI | 0x12, 4, true);
+    startup_ipi(cpu_at(0), SIPI | 0x12, 4, true);
+    assert_int_equal(sent_count, 3);
+    assert_int_equal(sent[1].low, SIPI | 0x12);
+    assert_int_equal(sent[2].low, SIPI | 0x12);
+    assert_int_equal(cpu_at(2)->sipi, 0);
+    cpu_at(2)->captured = false;
+    startup_ipi(cpu_at(0), SIPI | 0x12, 4, true);
+    assert_int_equal(ICR_VECTOR(sent[3].low), 0x8f);
+    assert_int_equal(cpu_at(2)->sipi, 0x112);
+}
+
 static void init_resets_a_core_for_real(void **state)
 {
     (void)state;
@@ -215,6 +239,7 @@ static void a_stopped_core_stays_stopped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(signals_that_exit_are_passed_on),
         TEST(init_resets_a_core_for_real),
         TEST(nobody_else_owns_a_lock_when_a_core_dies),
         TEST(sipi_goes_to_our_trampoline_once),
