@@ -244,7 +244,8 @@ static void the_default_is_architectural(void **state)
 static const char *const texts[] = {
     "allow architectural",
     "allow core\nallow modifier edge inv cmask\ndeny 0xc0/0x01/*\n",
-    "deny modifier any\nallow all\nallow modifier any in_tx eq cmask\ndeny 0x80-0x11f/0x80&0x81/*",
+    "deny modifier any\nallow all\nallow modifier any in_tx eq cmask\ndeny 0x80-0x11f/0x80&0x81/*\n"
+    "deny 0x85/0x80/0x7f",
     "allow 0xa0-0x1af/0x10&0x70\ndeny 0xb0-0xbf/*\nallow 0xc4/0x20/0x01\nallow 0xc4/*/0x80\n"
     "allow 0x400-0xfff/*\nallow 0x00-0x0f/*/*\ndeny 0x05/*/0x80\ndeny core\nallow modifier inv",
 };

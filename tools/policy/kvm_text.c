@@ -244,8 +244,7 @@ bool kvm_read(struct kvm_filter *out, const char *path)
     return good;
 }
 
-/* --- printing ----------------------------------------------------------------------------------
- */
+/* --- printing -------------------------------------------------------------------------------- */
 
 void kvm_print_json(const struct kvm_filter *filter, FILE *to)
 {
