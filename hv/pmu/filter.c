@@ -49,8 +49,8 @@ static void set_plane(struct filter *filter, const struct filter_format *format,
     }
 }
 
-/* The first entry to name a value of UMASK2 moves it to a plane of its own, which starts as a copy
- * of what the value had. Named values beyond the 14th are denied. */
+/* The first entry to name a value of UMASK2 gives it a plane of its own, which has had all that was
+ * said of any value. Named values beyond the 14th are denied. */
 static u8 plane_for(struct filter *filter, u32 umask2)
 {
     u32 named = 0;
@@ -62,8 +62,6 @@ static u8 plane_for(struct filter *filter, u32 umask2)
             named = MAX(named, (u32)filter->plane[i]);
     if (named == FILTER_NAMED_UMASK2)
         return filter->plane[umask2] = 0;
-    for (u32 i = 0; i < 65536 / 32; i++)
-        *word_of(filter, named + 1, 0, i) = *word_of(filter, FILTER_OTHER_UMASK2, 0, i);
     return filter->plane[umask2] = (u8)(named + 1);
 }
 
