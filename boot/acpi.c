@@ -172,3 +172,15 @@ unsigned acpi_hide_suspend(void)
         hidden += hide_in(table, size);
     return hidden;
 }
+
+void acpi_hide_cpu(u32 apic_id)
+{
+    struct root root;
+    size_t size;
+    u8 *madt;
+
+    if (!find_root(&root) || !(madt = first_table(&root, "APIC", &size)))
+        return;
+    acpi_disable_cpu(madt, size, apic_id);
+    acpi_mend_checksum(madt, size);
+}

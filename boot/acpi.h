@@ -22,4 +22,7 @@ void acpi_free(struct acpi *acpi);
  * suspend, since its resume would run outside of Cede. Returns how many objects were hidden. */
 unsigned acpi_hide_suspend(void);
 
+/* Makes the MADT say that this processor is not there. */
+void acpi_hide_cpu(u32 apic_id);
+
 #endif

@@ -91,6 +91,19 @@ u32 acpi_parse_madt(const u8 *madt, size_t size, u32 *apic_ids, u32 max)
     return count;
 }
 
+void acpi_disable_cpu(u8 *madt, size_t size, u32 apic_id)
+{
+    enum { ENTRIES = 44, LOCAL_APIC = 0, FLAGS = 4, X2APIC_FLAGS = 8 };
+    u32 id;
+
+    for (size_t at = ENTRIES; at + 2 <= size; at += madt[at + 1]) {
+        if (madt[at + 1] < 2 || madt[at + 1] > size - at)
+            break;
+        if (madt_cpu(madt + at, &id) && id == apic_id)
+            put32(madt + at + (madt[at] == LOCAL_APIC ? FLAGS : X2APIC_FLAGS), 0);
+    }
+}
+
 enum {
     FADT_DSDT = 40,
     FADT_PM1A_CNT = 64,

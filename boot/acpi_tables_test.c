@@ -209,6 +209,39 @@ static void s0ix(void **state)
     assert_false(acpi_hide_s0ix(table, 100));
 }
 
+/* Both kinds of entries of one processor; nothing else changes. */
+static void a_processor_is_disabled(void **state)
+{
+    u32 ids[4];
+    u8 *entry;
+
+    (void)state;
+    make("APIC", 44 + 8 + 8 + 16 + 16);
+    for (u32 i = 0; i < 2; i++) {
+        entry = table + 44 + 8 * i;
+        entry[1] = 8;
+        entry[3] = (u8)i;
+        put32(entry + 4, 1);
+    }
+    for (u32 i = 0; i < 2; i++) {
+        entry = table + 60 + 16 * i;
+        entry[0] = 9;
+        entry[1] = 16;
+        put32(entry + 4, i + 1);
+        put32(entry + 8, 3);
+    }
+    assert_int_equal(acpi_parse_madt(table, 92, ids, 4), 3);
+    acpi_disable_cpu(table, 92, 7);
+    assert_int_equal(acpi_parse_madt(table, 92, ids, 4), 3);
+    acpi_disable_cpu(table, 92, 1);
+    assert_int_equal(acpi_parse_madt(table, 92, ids, 4), 2);
+    assert_int_equal(ids[0], 0);
+    assert_int_equal(ids[1], 2);
+    table[44 + 8 + 1] = 0; /* an entry without a length */
+    acpi_disable_cpu(table, 92, 2);
+    assert_int_equal(get32(table + 60 + 16 + 8), 3);
+}
+
 static void console_port(void **state)
 {
     struct boot_uart uart;
@@ -338,12 +371,19 @@ static void bridges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(headers),     cmocka_unit_test(rsdp),
-        cmocka_unit_test(processors),  cmocka_unit_test(hostile_madt),
-        cmocka_unit_test(fixed_table), cmocka_unit_test(reset_refused),
-        cmocka_unit_test(s0ix),        cmocka_unit_test(console_port),
-        cmocka_unit_test(sleep_types), cmocka_unit_test(cut_sleep_types),
-        cmocka_unit_test(hiding),      cmocka_unit_test(bridges),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(rsdp),
+        cmocka_unit_test(processors),
+        cmocka_unit_test(hostile_madt),
+        cmocka_unit_test(fixed_table),
+        cmocka_unit_test(reset_refused),
+        cmocka_unit_test(s0ix),
+        cmocka_unit_test(console_port),
+        cmocka_unit_test(a_processor_is_disabled),
+        cmocka_unit_test(sleep_types),
+        cmocka_unit_test(cut_sleep_types),
+        cmocka_unit_test(hiding),
+        cmocka_unit_test(bridges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,17 +7,6 @@
 #include "pmu_text.h"
 #include "text.h"
 
-static u64 hypercall(u32 call, u32 core, u32 item)
-{
-    u64 answer = HYPERCALL_SIGNATURE;
-
-    if (is_amd())
-        __asm__ volatile("vmmcall" : "+a"(answer) : "b"(item), "c"(call), "d"(core) : "memory");
-    else
-        __asm__ volatile("vmcall" : "+a"(answer) : "b"(item), "c"(call), "d"(core) : "memory");
-    return answer;
-}
-
 const char *version_text(void)
 {
     static char text[16];

@@ -183,6 +183,22 @@ static bool set_escape(struct parser *p, const struct key *key, struct span valu
     return true;
 }
 
+/* A core by its number. */
+static bool set_management(struct parser *p, const struct key *key, struct span value)
+{
+    u32 *core = &p->conf->wire.management;
+    char buffer[24];
+
+    if (span_is(value, "auto"))
+        *core = AUTO_MANAGEMENT;
+    else if (span_is(value, "none"))
+        *core = NO_MANAGEMENT;
+    else if (!number(value, 0xffff, core))
+        return reject(p, "%s = %s: use auto, none, or a core's number", key->name,
+                      shown(value, buffer));
+    return true;
+}
+
 /* A 16550 divides 115200 by a whole number. */
 static bool set_baud(struct parser *p, const struct key *key, struct span value)
 {
@@ -206,6 +222,7 @@ static const struct key keys[] = {
     {"console-mode", set_choice, FIELD_OF(wire.mode), wire_modes},
     {"console-lock", set_choice, FIELD_OF(wire.readonly), console_locks},
     {"console-escape", set_escape, FIELD_OF(wire.escape), NULL},
+    {"management", set_management, FIELD_OF(wire.management), NULL},
     {"baud", set_baud, FIELD_OF(baud), NULL},
     {"pmu", set_choice, FIELD_OF(policy.pmu), pmu_modes},
     {"hypervisor-bit", set_choice, FIELD_OF(policy.hypervisor_bit), on_off},
@@ -348,7 +365,7 @@ static bool check_whole(struct parser *p)
 void conf_defaults(struct conf *conf, struct filter_entry *room, u32 count)
 {
     *conf = (struct conf){.console = CONSOLE_AUTO,
-                          .wire = {.escape = 0x1d, .management = NO_MANAGEMENT},
+                          .wire = {.escape = 0x1d, .management = AUTO_MANAGEMENT},
                           .policy = {.pmu = PMU_FILTERED}};
     policy_start(&conf->rules, room, count);
 }

@@ -129,6 +129,12 @@ static void console_use(void **state)
     assert_int_equal(conf.wire.mode, 0);
     assert_int_equal(conf.wire.readonly, 0);
     assert_int_equal(conf.wire.escape, 0x1d);
+    assert_int_equal(conf.wire.management, AUTO_MANAGEMENT);
+    good("management = none");
+    assert_int_equal(conf.wire.management, NO_MANAGEMENT);
+    good("management = 63");
+    assert_int_equal(conf.wire.management, 63);
+    bad("management = last", "cede.conf:1: management = last: use auto, none, or a core's number");
     bad("console-mode = mine", "cede.conf:1: console-mode = mine: use shared, own or log");
 }
 

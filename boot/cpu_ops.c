@@ -1,5 +1,6 @@
 #include "cpu_ops.h"
 
+#include "hypercall.h"
 #define CPUID_VMX             BIT(5) /* 1 ECX */
 #define IA32_VMX_EPT_VPID_CAP 0x48c
 #define EPT_CAP_1GIB          BIT(17)
@@ -92,4 +93,15 @@ u64 read_cr4(void)
 bool has_shadow_stack(void)
 {
     return (read_cr4() & CR4_CET) && (real_rdmsr(IA32_S_CET) & S_CET_SH_STK_EN);
+}
+
+u64 hypercall(u32 call, u32 core, u32 item)
+{
+    u64 answer = HYPERCALL_SIGNATURE;
+
+    if (is_amd())
+        __asm__ volatile("vmmcall" : "+a"(answer) : "b"(item), "c"(call), "d"(core) : "memory");
+    else
+        __asm__ volatile("vmcall" : "+a"(answer) : "b"(item), "c"(call), "d"(core) : "memory");
+    return answer;
 }

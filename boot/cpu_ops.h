@@ -15,7 +15,8 @@ u32 cpuid_value(u32 leaf, u32 subleaf, enum cpuid_reg reg);
 /* The local APIC ID that the MADT knows this processor by. */
 u32 own_apic_id(void);
 
-/* Whether both kinds of page tables can have 1 GiB pages, the processor's and the second level's. */
+/* Whether both kinds of page tables can have 1 GiB pages, the processor's and the second level's.
+ */
 bool has_gib_pages(void);
 
 /* AMD's and Hygon's processors, which virtualize by AMD-V; others do it by VT-x. Also in a guest,
@@ -34,5 +35,8 @@ u64 read_cr4(void);
 /* Whether this firmware runs on supervisor shadow stacks: Cede's start does not carry those over.
  */
 bool has_shadow_stack(void);
+
+/* Asks the hypervisor (hypercall.h); as its guest. */
+u64 hypercall(u32 call, u32 core, u32 item);
 
 #endif

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "console.h"
 #include "cpu_ops.h"
+#include "management.h"
 #include "next.h"
 #include "options.h"
 #include "place.h"
@@ -42,6 +43,13 @@ static bool survey_memory(void)
     return judge(!EFI_ERROR(memory_survey(&memory)), "the firmware gives no memory map");
 }
 
+static bool choose_management(void)
+{
+    struct boot_uart uart = console_choose(&conf, &acpi.uart);
+
+    return management_choose(&conf, &mp, &uart);
+}
+
 static void release(void)
 {
     mp_free(&mp);
@@ -51,13 +59,14 @@ static void release(void)
 /* Each step leaves the firmware as it found it when it fails, having said why. */
 static bool prepare(EFI_HANDLE image)
 {
-    return conf_load(image, &conf) &&  /* first, as the operator's to mend */
-           not_yet_here() &&           /* before the preflight, which a guest would not pass */
-           boot_cpu_fits() &&          /* before anything that takes time */
-           acpi_gather(&acpi) &&       /* before mp_list(): the MADT knows all processors */
-           survey_memory() &&          /* before the region: page tables grow with memory */
-           mp_list(&mp, &acpi) &&      /* likewise, a stack for each processor */
-           mp_check(&mp) &&            /* every processor, before the first one is taken */
+    return conf_load(image, &conf) && /* first, as the operator's to mend */
+           not_yet_here() &&          /* before the preflight, which a guest would not pass */
+           boot_cpu_fits() &&         /* before anything that takes time */
+           acpi_gather(&acpi) &&      /* before mp_list(): the MADT knows all processors */
+           survey_memory() &&         /* before the region: page tables grow with memory */
+           mp_list(&mp, &acpi) &&     /* likewise, a stack for each processor */
+           mp_check(&mp) &&           /* every processor, before the first one is taken */
+           choose_management() &&
            place_open_image(&place) && /* before the region, which it is a part of */
            place_all(&place, &mp, &memory, &acpi, &conf) &&
            place_prepare(&place); /* last: nothing may be freed once a processor is in */
@@ -85,6 +94,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
     EFI_LOADED_IMAGE *self;
     struct boot_uart uart;
+    EFI_STATUS status;
 
     uefi_init(table);
     self = protocol(image, &loaded_image_guid);
@@ -98,7 +108,10 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     place_finish(&place); /* the region is out of reach, the rest is the guest's again */
     presence_announce();  /* as a guest: nothing below needs more than boot services */
     acpi_hide_suspend();  /* only now: a refusal leaves the tables alone */
+    management_arrange(&conf, &mp);
     banner(&conf, &mp, &uart);
     release();
-    return next_start(image, &conf, true);
+    status = next_start(image, &conf, true);
+    management_undo();
+    return status;
 }

@@ -105,6 +105,7 @@ struct cpu {
     volatile u32 letter; /* this core is asked to stop; written by who asks, emptied by the core */
     volatile u32 stopped_in; /* the last that it has answered ... */
     volatile u32 done_in;    /* ... and left */
+    volatile bool kept;      /* for the console, hv/console/management.h; never a guest's again */
     volatile bool deaf;      /* in wait-for-SIPI, where no signal is seen; set by the core */
 };
 

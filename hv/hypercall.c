@@ -1,5 +1,6 @@
 /* hv/include/hypercall.h */
 #include "hypercall_impl.h"
+#include "console/management.h"
 #include "hv.h"
 
 static u64 core_word(const struct cpu *cpu)
@@ -26,6 +27,9 @@ u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
         return cpu ? cpu->pmu.core.denials : HYPERCALL_ERROR;
     case HYPERCALL_MEMORY:
         return item == 0 ? hv.memory_kept : item == 1 ? hv.memory_tables : HYPERCALL_ERROR;
+    case HYPERCALL_MANAGEMENT:
+        management_take(cpu_at(self->index));
+        return 0;
     default:
         return hypercall_extra(call, item);
     }

@@ -1,8 +1,8 @@
 /* A spin lock for the slow paths. The exit path's fast part takes none.
  *
  * On processors without VM_CR.R_INIT an INIT resets its target even inside the hypervisor (QEMU's
- * TCG). So whoever sends an INIT holds all locks, the console's, hv/kick.c's, hv_lock, then log_lock: the target
- * cannot die as their owner. */
+ * TCG). So whoever sends an INIT holds all locks, the console's, hv/kick.c's, hv_lock, then
+ * log_lock: the target cannot die as their owner. */
 #ifndef CEDE_LOCK_H
 #define CEDE_LOCK_H
 

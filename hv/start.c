@@ -1,6 +1,7 @@
 /* How a core gets into its guest: called by the loader (HV_START), or through the trampoline after
  * a SIPI. */
 #include "asm.h"
+#include "console/management.h"
 #include "host.h"
 #include "kick.h"
 #include "log.h"
@@ -45,6 +46,7 @@ void hv_sipi(struct cpu *cpu)
                  (u64)cpu->apic_id);
         cpu_stop();
     }
+    management_claim(cpu);
     vendor->reset(cpu, (u8)cpu->sipi);
     startup_note_captured(cpu);
     kick_answer(cpu);

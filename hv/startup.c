@@ -105,7 +105,8 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         struct cpu *target = cpu_at(i);
 
-        if (!icr_addresses(self, target, low, destination, x2apic))
+        if (target->state == CORE_MANAGEMENT ||
+            !icr_addresses(self, target, low, destination, x2apic))
             continue;
         if (init)
             init_core(self, target);

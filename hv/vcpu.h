@@ -69,6 +69,10 @@ struct vendor {
      * inside goes on at `late` instead, to be looked at. Empty where nothing arrives there. */
     const char *window_start, *window_end, *late;
 
+    /* On a core without a guest, now and then: lets in what the host's state holds back, an SMI
+     * first of all, and forgets NMIs and INITs. NULL where nothing is held. */
+    void (*breathe)(struct cpu *cpu);
+
     /* For handlers of slow exits: */
     void (*code_state)(struct cpu *cpu, struct code_state *state);
     void (*advance)(struct cpu *cpu, u32 bytes);

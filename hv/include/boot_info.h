@@ -52,7 +52,8 @@ enum wire_mode {
     WIRE_OWN,    /* Cede's prompt; hidden from the guest */
 };
 
-#define NO_MANAGEMENT (~0U)
+#define NO_MANAGEMENT   (~0U)
+#define AUTO_MANAGEMENT (~0U - 1) /* in cede.conf; the loader decides */
 
 struct boot_console {
     u8 mode;        /* enum wire_mode */

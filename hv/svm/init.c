@@ -4,6 +4,7 @@
  * is set it turns into #SX instead of resetting the core. SIPIs never exit, so the core waits here
  * for mail (hv/startup.c). */
 #include "apic.h"
+#include "console/management.h"
 #include "hv.h"
 #include "kick.h"
 #include "log.h"
@@ -104,6 +105,14 @@ void svm_smi_exit(struct cpu *cpu)
         pass_on_nmi(cpu);
 }
 
+/* NMIs are dropped. */
+void svm_breathe(struct cpu *cpu)
+{
+    open_window(cpu);
+    if (cpu->window_nmi)
+        unblock_nmi();
+}
+
 u32 svm_signal_icr(void)
 {
     return (u32)ICR_ASSERT | (svm.init_exits ? ICR_MODE_INIT : ICR_MODE_NMI) << 8;
@@ -157,6 +166,7 @@ void svm_init_exit(struct cpu *cpu)
         if (!cpu->init_sent)
             return;
     }
+    management_claim(cpu);
     cpu->exits[EXIT_INIT]++;
     if (cpu->index == hv.info->bsp) {
         log_line("INIT at the boot processor: resetting the machine");

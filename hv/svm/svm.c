@@ -184,6 +184,7 @@ const struct vendor svm_vendor = {
     .absorb_signal = svm_absorb_signal,
     .inject_machine_check = svm_inject_machine_check,
     .let_in = svm_let_in,
+    .breathe = svm_breathe,
     .code_state = svm_code_state,
     .advance = svm_advance_by,
     .set_rflags = svm_set_rflags,

@@ -39,6 +39,7 @@ void svm_smi_exit(struct cpu *cpu);
 void svm_nmi_exit(struct cpu *cpu);
 u32 svm_signal_icr(void);
 void svm_absorb_signal(struct cpu *cpu);
+void svm_breathe(struct cpu *cpu);
 bool svm_let_in(struct cpu *cpu, u64 vector);
 
 /* hv/svm/run.S */

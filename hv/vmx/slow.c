@@ -1,6 +1,7 @@
 /* Every other exit. All registers are in struct cpu while this runs. */
 #include "apic.h"
 #include "asm.h"
+#include "console/console.h"
 #include "exits.h"
 #include "hv.h"
 #include "log.h"
@@ -284,6 +285,7 @@ void vmx_slow_exit(struct cpu *cpu)
     vmx_after_exit(cpu);
     note_credit(cpu);
     dispatch(cpu, vmread(VMCS_EXIT_REASON));
+    console_tick(cpu);
     if (cpu->regs[RSP] != rsp)
         vmwrite(VMCS_GUEST_RSP, cpu->regs[RSP]);
     if (read_cr2() != cr2)

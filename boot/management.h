@@ -1,0 +1,18 @@
+/* The core that Cede keeps for its console (cede.conf: management; hv/console/management.h). */
+#ifndef CEDE_MANAGEMENT_H
+#define CEDE_MANAGEMENT_H
+
+#include "conf.h"
+#include "mp.h"
+
+/* Puts the index of the core in *conf in place of what the operator wrote, or NO_MANAGEMENT. False,
+ * having said so, if there is no such core. */
+bool management_choose(struct conf *conf, const struct mp *mp, const struct boot_uart *uart);
+
+/* Hides the core from the OS, and gives it to the hypervisor when boot services end. */
+void management_arrange(const struct conf *conf, const struct mp *mp);
+
+/* Before our image is unloaded. */
+void management_undo(void);
+
+#endif

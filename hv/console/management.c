@@ -1,0 +1,65 @@
+#include "console/management.h"
+#include "apic.h"
+#include "asm.h"
+#include "console/console.h"
+#include "hv.h"
+#include "log.h"
+#include "msr.h"
+#include "startup.h"
+#include "tsc.h"
+#include "vcpu.h"
+
+#define POLLS_A_SECOND 1000
+#define NO_CLOCK_GAP   1000000 /* TSC ticks, where its frequency is not known */
+
+/* So that a kick reaches processors that the guest has switched meanwhile (APM 16.9). */
+static void follow_x2apic(const struct cpu *other)
+{
+    u64 base = rdmsr(IA32_APIC_BASE);
+
+    if ((other->apic_base & APIC_BASE_EXTD) && !(base & APIC_BASE_EXTD))
+        wrmsr(IA32_APIC_BASE, base | APIC_BASE_EXTD);
+}
+
+static void rest(void)
+{
+    u64 gap = hv.info->tsc_khz ? hv.info->tsc_khz * 1000ULL / POLLS_A_SECOND : NO_CLOCK_GAP;
+
+    for (u64 start = rdtsc(); rdtsc() - start < gap;)
+        pause();
+}
+
+static __attribute__((noreturn)) void run(struct cpu *cpu)
+{
+    apic_reset(); /* disabled by software it takes no interrupts */
+    cpu->captured = false;
+    cpu->state = CORE_MANAGEMENT;
+    log_line("core %u is kept for the console", (u64)cpu->index);
+    for (;;) {
+        if (vendor->breathe)
+            vendor->breathe(cpu);
+        follow_x2apic(cpu_at(hv.info->bsp));
+        console_poll(cpu);
+        rest();
+    }
+}
+
+void management_claim(struct cpu *cpu)
+{
+    if (cpu->kept)
+        run(cpu);
+}
+
+void management_take(struct cpu *self)
+{
+    u32 index = hv.info->console.management;
+    struct cpu *kept;
+
+    if (index >= hv.info->cpu_count || index == hv.info->bsp || cpu_at(index)->kept)
+        return;
+    kept = cpu_at(index);
+    kept->kept = true;
+    startup_ipi(self, ICR_MODE_INIT << 8 | (u32)ICR_ASSERT, kept->apic_id, true);
+    if (!vendor->init_exits())
+        startup_ipi(self, ICR_MODE_SIPI << 8 | (u32)ICR_ASSERT, kept->apic_id, true);
+}
