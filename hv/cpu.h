@@ -69,8 +69,8 @@ struct vmx_cpu {
     struct {
         u32 msr, reserved;
         u64 value;
-    } guest_global, host_global;
-} __attribute__((aligned(16)));
+    } __attribute__((aligned(16))) guest_global, host_global;
+};
 
 struct cpu {
     /* Guest registers by their encoding. RAX and RSP live in the VMCB and are copied here only for

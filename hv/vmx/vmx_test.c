@@ -1,0 +1,815 @@
+/* What the emulator forgives and silicon does not: guest state that VM entry would refuse, an event
+ * lost or delivered twice, a translation that is stale. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "fake_machine.h"
+#include "vmx/fake_vmx.h"
+#include "vmx/state.c"
+#include "vmx/cr.c"
+#include "vmx/event.c"
+#include "vmx/ept.c"
+#include "vmx/init.c"
+#include "vmx/msr.c"
+#include "vmx/slow.c"
+
+struct hv hv;
+struct vmx vmx;
+struct pmu pmu;
+struct lock hv_lock;
+const char vmx_exited[1], vmx_exited_list[1];
+
+static struct cpu *cpu;
+static u8 *block;
+static struct vmx_hidden nothing_hidden;
+static bool touch_works, letter, msr_works;
+static u64 page_write, retyped;
+static u32 resets, hypercalls;
+static jmp_buf stopped;
+
+void log_line(const char *format, ...)
+{
+    (void)format;
+}
+
+void cpu_stop(void)
+{
+    longjmp(stopped, 1);
+}
+
+void platform_reset(void)
+{
+    longjmp(stopped, 2);
+}
+
+struct host_tables host_tables(struct cpu *self)
+{
+    (void)self;
+    return (struct host_tables){0x1000, 0x2000, 0x3000};
+}
+
+u8 memory_type_at(u64 gpa)
+{
+    return gpa < GIB(3) ? 6 : 0;
+}
+
+void memory_types_update(u64 mask)
+{
+    retyped = mask;
+}
+
+void console_tick(struct cpu *self)
+{
+    (void)self;
+}
+
+void management_claim(struct cpu *self)
+{
+    (void)self;
+}
+
+void apic_reset(void)
+{
+    resets++;
+}
+
+void apic_page_write(struct cpu *self, u64 gpa)
+{
+    (void)self;
+    page_write = gpa;
+}
+
+bool kick_answer(struct cpu *self)
+{
+    if (letter)
+        vmx_absorb_signal(self);
+    return letter;
+}
+
+bool msr_read(struct cpu *self, u32 msr, u64 *value)
+{
+    (void)self;
+    *value = 0x1122334400000000 | msr;
+    return msr_works;
+}
+
+bool msr_write(struct cpu *self, u32 msr, u64 value, u64 rip)
+{
+    (void)self;
+    (void)msr;
+    (void)value;
+    (void)rip;
+    return msr_works;
+}
+
+u64 pmu_intel_debugctl(u32 granted, u64 value)
+{
+    (void)granted;
+    return value & ~1ULL;
+}
+
+void credit_begin_intel(struct cpu *self, bool user, u64 global_ctrl)
+{
+    (void)user;
+    (void)global_ctrl;
+    self->pmu.core.due = 0;
+}
+
+u64 credit_finish_intel(struct cpu *self)
+{
+    (void)self;
+    return 0;
+}
+
+void credit_overflow_intel(struct cpu *self, u64 wrapped, u64 debugctl)
+{
+    (void)self;
+    (void)wrapped;
+    (void)debugctl;
+}
+
+void exit_cpuid(struct cpu *self, u64 cr4)
+{
+    self->regs[RAX] = cr4;
+}
+
+void exit_io(struct cpu *self, u16 port, u32 size, bool in)
+{
+    self->regs[RDX] = port | size << 16 | (u32)in << 24;
+}
+
+void exit_rdpmc(struct cpu *self)
+{
+    self->regs[RAX] = 0;
+}
+
+bool exit_first_touch(struct cpu *self, u64 gpa, u64 rip)
+{
+    (void)self;
+    (void)gpa;
+    (void)rip;
+    return touch_works;
+}
+
+bool exit_hypercall(struct cpu *self, u32 level)
+{
+    (void)self;
+    hypercalls++;
+    return level == 0;
+}
+
+void exit_triple_fault(struct cpu *self, u64 cs, u64 rip, u64 cr2, u64 cr3)
+{
+    (void)self;
+    (void)cs;
+    (void)rip;
+    (void)cr2;
+    (void)cr3;
+    platform_reset();
+}
+
+void vmx_hide(const struct vmx_hidden *hidden, u32 leaf, u32 subleaf, u32 regs[4])
+{
+    (void)hidden;
+    (void)leaf;
+    (void)subleaf;
+    (void)regs;
+}
+
+/* As of a processor with everything: CR0.NE and CR4.VMXE must be 1. */
+static int set_up(void **state)
+{
+    static struct boot_info info;
+    (void)state;
+
+    memset(&fake, 0, sizeof(fake));
+    memset(fake_vmcs, 0, sizeof(fake_vmcs));
+    fake_flushes = 0;
+    fake_msr(IA32_EFER, EFER_LME | EFER_LMA | EFER_NXE, 0xd01);
+    fake_msr(IA32_PAT, PAT_RESET, ~0ULL);
+    fake_msr(IA32_DEBUGCTL, 0, 0xffff);
+    fake_msr(IA32_SYSENTER_CS, 0, ~0ULL);
+    fake_msr(IA32_SYSENTER_ESP, 0, ~0ULL);
+    fake_msr(IA32_SYSENTER_EIP, 0, ~0ULL);
+    fake_msr(IA32_FS_BASE, 0x111, ~0ULL);
+    fake_msr(IA32_GS_BASE, 0x222, ~0ULL);
+    fake_msr(IA32_PERF_GLOBAL_CTRL, 0xff, ~0ULL);
+    fake_msr(IA32_MTRR_DEF_TYPE, 0xc06, 0xcff);
+    fake_msr(IA32_MTRR_PHYSBASE0, 0, MASK(38, 0));
+    fake_msr(IA32_VMX_EPT_VPID_CAP, EPT_CAP_WALK_4 | EPT_CAP_1GIB, 0);
+    block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
+    memset(block, 0, CPU_BLOCK_SIZE);
+    cpu = (struct cpu *)(block + CPU_STACK_TOP);
+    hv = (struct hv){.info = &info, .apic_base = 0xfee00000, .phys_limit = BIT(52)};
+    info.bsp = 1;
+    vmx = (struct vmx){.cr0_fixed0 = CR0_PE | CR0_PG | CR0_NE,
+                       .cr0_fixed1 = 0xffffffff,
+                       .cr4_fixed0 = CR4_VMXE,
+                       .cr4_fixed1 = 0x3767ff | CR4_CET,
+                       .global_ctrl = true};
+    vmx.controls.word[WORD_PRIMARY] = PRIMARY_MSR_BITMAPS;
+    vmx.controls.word[WORD_SECONDARY] = SECONDARY_VPID;
+    vmx.controls.word[WORD_ENTRY] = ENTRYCTL_LOAD_EFER;
+    vmx.hidden = nothing_hidden;
+    vmx.hidden.cr4 = CR4_VMXE | CR4_SMXE;
+    fake_tr = fake_ldtr = 0;
+    letter = false;
+    touch_works = msr_works = true;
+    resets = hypercalls = 0;
+    page_write = retyped = 0;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(block);
+    return 0;
+}
+
+/* --- state -------------------------------------------------------------------------------------
+ */
+
+static u64 rights(enum vmcs_segment segment)
+{
+    return fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * segment];
+}
+
+static u64 limit(enum vmcs_segment segment)
+{
+    return fake_vmcs[VMCS_GUEST_ES_LIMIT + 2 * segment];
+}
+
+/* SDM 27.3.1.2: limit and granularity agree, reserved bits are 0, usable segments are present. */
+static const char *segment_is_wrong(enum vmcs_segment segment)
+{
+    u64 ar = rights(segment), l = limit(segment);
+
+    if (ar & RIGHTS_UNUSABLE)
+        return NULL;
+    if (!(ar & BIT(7)) || ar & (MASK(11, 8) | MASK(31, 17)))
+        return "not present, or reserved bits";
+    if (((l & 0xfff) != 0xfff && ar & BIT(15)) || (l >> 20 && !(ar & BIT(15))))
+        return "granularity";
+    if (segment <= SEG_GS && (!(ar & RIGHTS_CODE_OR_DATA) || !(ar & RIGHTS_ACCESSED)))
+        return "not accessed, or a system segment";
+    return NULL;
+}
+
+/* SDM 27.3.1, as far as it can fail here. */
+static const char *entry_refuses(void)
+{
+    const u64 *v = fake_vmcs;
+    bool lma = v[VMCS_GUEST_EFER] & EFER_LMA, rip_is_long;
+
+    for (enum vmcs_segment i = 0; i < SEGMENTS; i++)
+        if (segment_is_wrong(i))
+            return segment_is_wrong(i);
+    if ((rights(SEG_TR) & 0x1f) != 0xb || rights(SEG_TR) & RIGHTS_UNUSABLE)
+        return "TR is no busy TSS";
+    if (!(v[VMCS_GUEST_CR0] & CR0_NE) || !(v[VMCS_GUEST_CR4] & CR4_VMXE))
+        return "fixed bits";
+    if (v[VMCS_GUEST_CR0] & ~vmx.cr0_fixed1 || v[VMCS_GUEST_CR4] & ~vmx.cr4_fixed1)
+        return "unsupported control register bits";
+    if ((v[VMCS_GUEST_CR0] & CR0_PG) && !(v[VMCS_GUEST_CR0] & CR0_PE))
+        return "paging without protection";
+    if (lma != !!(v[VMCS_ENTRY_CONTROLS] & ENTRYCTL_LONG))
+        return "EFER.LMA and the control";
+    if (lma && !(v[VMCS_GUEST_CR4] & CR4_PAE))
+        return "long mode without PAE";
+    rip_is_long = lma && (rights(SEG_CS) & RIGHTS_LONG);
+    if (!rip_is_long && v[VMCS_GUEST_RIP] >> 32)
+        return "RIP";
+    if (!(v[VMCS_GUEST_RFLAGS] & RFLAGS_FIXED) || v[VMCS_GUEST_DR7] >> 32)
+        return "RFLAGS or DR7";
+    return v[VMCS_LINK_POINTER] == ~0ULL ? NULL : "link pointer";
+}
+
+static void capture(void)
+{
+    struct launch launch = {
+        .rbx = 1, .rbp = 2, .r12 = 3, .r13 = 4, .r14 = 5, .r15 = 6, .rip = 0x1234};
+
+    vmx_capture_state(cpu, &launch, 0, (struct control_registers){read_cr0(), read_cr4()});
+}
+
+static void captured_state_is_accepted(void **state)
+{
+    (void)state;
+    capture();
+    assert_null(entry_refuses());
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1234);
+    assert_int_equal(cpu->regs[R15], 6);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PERF_GLOBAL_CTRL], 0xff);
+    /* What fake_machine.h has in its GDT. */
+    assert_int_equal(rights(SEG_CS), 0xa09b);
+    assert_int_equal(limit(SEG_CS), 0xffffffff);
+    assert_int_equal(rights(SEG_ES), RIGHTS_UNUSABLE);
+    assert_int_equal(rights(SEG_LDTR), RIGHTS_UNUSABLE);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_FS], 0x111);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_GS], 0x222);
+}
+
+static void null_tr_becomes_a_busy_tss(void **state)
+{
+    (void)state;
+    capture();
+    assert_int_equal(rights(SEG_TR), RIGHTS_TSS_BUSY);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES + 2 * SEG_TR], 0);
+    assert_int_equal(limit(SEG_TR), 0x67);
+}
+
+static void a_tss_has_a_long_base(void **state)
+{
+    (void)state;
+    fake_gdt[5] = 0x12008956789a0067; /* available: as written over since it was loaded */
+    fake_gdt[6] = 0xffff8000;
+    fake_tr = 0x28;
+    capture();
+    assert_null(entry_refuses());
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_TR], 0xffff80001256789a);
+    assert_int_equal(rights(SEG_TR), RIGHTS_TSS_BUSY);
+    fake_gdt[5] = fake_gdt[6] = 0;
+}
+
+static void state_after_sipi_is_accepted(void **state)
+{
+    (void)state;
+    capture();
+    cpu->regs[RDI] = 5;
+    vmx_reset_state(cpu, 0x9a);
+    assert_null(entry_refuses());
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES + 2 * SEG_CS], 0x9a00);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_CS], 0x9a000);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0);
+    assert_int_equal(fake_vmcs[VMCS_CR0_SHADOW], CR0_ET);
+    assert_int_equal(cpu->regs[RDI], 0);
+    assert_int_equal(cpu->regs[RDX], 1); /* fake CPUID: EAX is the leaf */
+    assert_true(fake_flushes);
+}
+
+static void global_ctrl_without_its_control_is_in_lists(void **state)
+{
+    (void)state;
+    vmx.global_list = true;
+    vmx_set_controls(cpu);
+    capture();
+    assert_int_equal(fake_vmcs[VMCS_EXIT_MSR_STORE], fake_vmcs[VMCS_ENTRY_MSR_LOAD]);
+    assert_int_equal(fake_vmcs[VMCS_EXIT_MSR_STORE] % 16, 0);
+    assert_int_equal(fake_vmcs[VMCS_EXIT_MSR_LOAD] % 16, 0);
+    assert_int_equal(fake_vmcs[VMCS_EXIT_MSR_STORE_COUNT], 1);
+    assert_int_equal(fake_vmcs[VMCS_EXIT_MSR_LOAD_COUNT], 1);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_MSR_LOAD_COUNT], 1);
+    assert_int_equal(cpu->vmx.guest_global.msr, IA32_PERF_GLOBAL_CTRL);
+    assert_int_equal(cpu->vmx.guest_global.value, 0xff);
+    assert_int_equal(cpu->vmx.host_global.value, 0);
+}
+
+/* --- control registers --------------------------------------------------------------------------
+ */
+
+/* What the processor does with a guest's MOV to CR4 (25.3). -> whether it exits */
+static bool mov_cr4(u64 value)
+{
+    u64 mask = fake_vmcs[VMCS_CR4_MASK];
+
+    if ((value ^ fake_vmcs[VMCS_CR4_SHADOW]) & mask) {
+        cpu->regs[RBX] = value;
+        fake_vmcs[VMCS_QUALIFICATION] = 4 | RBX << 8;
+        vmx_cr_exit(cpu);
+        return true;
+    }
+    fake_vmcs[VMCS_GUEST_CR4] = (fake_vmcs[VMCS_GUEST_CR4] & mask) | (value & ~mask);
+    return false;
+}
+
+static void vmxe_is_hidden_and_stays_set(void **state)
+{
+    (void)state;
+    vmx_write_cr4(CR4_PAE | CR4_VMXE);
+    assert_int_equal(vmx_read_cr4(), CR4_PAE);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_CR4], CR4_PAE | CR4_VMXE);
+    assert_false(mov_cr4(CR4_PAE | CR4_MCE));
+    assert_int_equal(vmx_read_cr4(), CR4_PAE | CR4_MCE);
+    assert_true(mov_cr4(CR4_PAE | CR4_VMXE));
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+    assert_int_equal(vmx_read_cr4(), CR4_PAE | CR4_MCE);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0);
+}
+
+static void ne_is_the_guests_view(void **state)
+{
+    (void)state;
+    vmx_write_cr0(CR0_PE | CR0_ET);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_CR0], CR0_PE | CR0_ET | CR0_NE);
+    assert_int_equal(fake_vmcs[VMCS_CR0_MASK], CR0_NE); /* PE and PG are the guest's */
+    cpu->regs[RSI] = CR0_PE | CR0_NE;
+    fake_vmcs[VMCS_QUALIFICATION] = RSI << 8;
+    vmx_cr_exit(cpu);
+    assert_true(fake_vmcs[VMCS_CR0_SHADOW] & CR0_NE);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0); /* it is executed again, and does not exit */
+}
+
+/* --- events
+ * --------------------------------------------------------------------------------------- */
+
+/* An entry and the exit that follows. -> what was delivered */
+static u64 enter_and_exit(u64 reason)
+{
+    u64 event;
+
+    vmx_before_entry(cpu);
+    event = fake_vmcs[VMCS_ENTRY_EVENT];
+    if (event & EVENT_VALID)
+        assert_true(EVENT_TYPE(event) != EVENT_NMI ||
+                    !(fake_vmcs[VMCS_INTERRUPTIBILITY] & (SHADOW | BLOCKED_BY_NMI)));
+    fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+    fake_vmcs[VMCS_EXIT_REASON] = reason;
+    vmx_after_exit(cpu);
+    return event;
+}
+
+#define NMI_EVENT (EVENT_VALID | EVENT_NMI << 8 | NMI)
+#define PF_EVENT  (EVENT_VALID | EVENT_ERROR_CODE | EVENT_HARDWARE << 8 | 14)
+
+static bool steps(void)
+{
+    return fake_vmcs[VMCS_PRIMARY_CONTROLS] & PRIMARY_MTF;
+}
+
+static void an_nmi_is_delivered_once(void **state)
+{
+    (void)state;
+    vmx_let_in(cpu, NMI);
+    assert_int_equal(enter_and_exit(0), NMI_EVENT);
+    assert_false(steps());
+    assert_int_equal(enter_and_exit(0), 0);
+    assert_false(vmx_let_in(cpu, 30)); /* #SX is AMD's */
+}
+
+static void an_nmi_waits_for_another_event(void **state)
+{
+    (void)state;
+    vmx_let_in(cpu, NMI);
+    vmx_inject(PF_EVENT);
+    vmx_before_entry(cpu);
+    assert_true(steps());
+    assert_true(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI); /* no second one overtakes */
+    assert_int_equal(enter_and_exit(VMX_EXIT_MTF), PF_EVENT);
+    assert_false(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI);
+    assert_int_equal(enter_and_exit(0), NMI_EVENT);
+    assert_false(steps());
+}
+
+static void an_nmi_waits_for_the_end_of_a_shadow(void **state)
+{
+    (void)state;
+    for (u64 shadow = 1; shadow <= 2; shadow++) {
+        vmx_let_in(cpu, NMI);
+        fake_vmcs[VMCS_INTERRUPTIBILITY] = shadow;
+        assert_int_equal(enter_and_exit(VMX_EXIT_MTF), 0);
+        fake_vmcs[VMCS_INTERRUPTIBILITY] = 0; /* the step has ended it */
+        assert_int_equal(enter_and_exit(0), NMI_EVENT);
+    }
+}
+
+/* An IRET that faulted on its way out of an NMI handler: it comes first. */
+static void an_nmi_waits_for_iret(void **state)
+{
+    (void)state;
+    vmx_let_in(cpu, NMI);
+    block_nmi_again(EPT_VIOLATION_IRET);
+    assert_int_equal(enter_and_exit(VMX_EXIT_MTF), 0);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = 0;
+    assert_int_equal(enter_and_exit(0), NMI_EVENT);
+}
+
+static void a_machine_check_comes_before_an_nmi(void **state)
+{
+    (void)state;
+    vmx_let_in(cpu, NMI);
+    assert_true(vmx_inject_machine_check(cpu));
+    assert_int_equal(EVENT_VECTOR(enter_and_exit(VMX_EXIT_MTF)), MC);
+    assert_int_equal(enter_and_exit(0), NMI_EVENT);
+    assert_int_equal(enter_and_exit(0), 0);
+}
+
+static void an_interrupted_event_is_delivered_again(void **state)
+{
+    (void)state;
+    fake_vmcs[VMCS_VECTORING_EVENT] = PF_EVENT | BIT(12); /* bit 12 is undefined */
+    fake_vmcs[VMCS_VECTORING_ERROR_CODE] = 2;
+    vmx_after_exit(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], PF_EVENT);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_ERROR_CODE], 2);
+
+    fake_vmcs[VMCS_VECTORING_EVENT] = EVENT_VALID | EVENT_SOFT_INT << 8 | 0x80;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
+    vmx_after_exit(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_LENGTH], 2);
+
+    fake_vmcs[VMCS_VECTORING_EVENT] = NMI_EVENT;
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
+    vmx_after_exit(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], NMI_EVENT);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+}
+
+static void gp_has_an_error_code_in_protected_mode(void **state)
+{
+    (void)state;
+    fake_vmcs[VMCS_ACTIVITY] = ACTIVITY_HLT;
+    vmx_inject_gp();
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], EVENT_VALID | EVENT_HARDWARE << 8 | GP);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    assert_true(fake_vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+    fake_vmcs[VMCS_GUEST_CR0] = CR0_PE;
+    vmx_inject_gp();
+    assert_true(fake_vmcs[VMCS_ENTRY_EVENT] & EVENT_ERROR_CODE);
+}
+
+/* --- INIT and SIPI
+ * --------------------------------------------------------------------------------- */
+
+static void init_waits_in_hardware(void **state)
+{
+    (void)state;
+    vmx_let_in(cpu, NMI);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_STI;
+    vmx_init_exit(cpu);
+    vmx_before_entry(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0); /* entry wants it so */
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    assert_int_equal(resets, 1);
+    assert_true(cpu->deaf);
+    assert_int_equal(cpu->state, CORE_WAITING);
+    fake_vmcs[VMCS_QUALIFICATION] = 0x12;
+    vmx_sipi_exit(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_CS], 0x12000);
+    assert_false(cpu->deaf);
+    assert_int_equal(cpu->state, CORE_RUNNING);
+}
+
+static void init_at_the_boot_processor_resets(void **state)
+{
+    (void)state;
+    cpu->index = 1;
+    if (!setjmp(stopped)) {
+        vmx_init_exit(cpu);
+        fail();
+    }
+}
+
+static bool timer(void)
+{
+    return fake_vmcs[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
+}
+
+static void a_kick_is_no_init(void **state)
+{
+    (void)state;
+    letter = true;
+    vmx_init_exit(cpu);
+    letter = false;
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    vmx_before_entry(cpu);
+    assert_true(timer());
+    vmx_init_exit(cpu); /* a second signal was held */
+    assert_int_equal(resets, 0);
+    vmx_before_entry(cpu);
+    assert_false(timer());
+    vmx_init_exit(cpu); /* this one is the guest's */
+    assert_int_equal(resets, 1);
+}
+
+static void exit_for(u64 reason)
+{
+    fake_vmcs[VMCS_EXIT_REASON] = reason;
+    vmx_slow_exit(cpu);
+}
+
+static void without_a_held_init_the_timer_ends_it(void **state)
+{
+    (void)state;
+    vmx_absorb_signal(cpu);
+    vmx_before_entry(cpu);
+    exit_for(VMX_EXIT_PREEMPTION_TIMER);
+    assert_false(timer());
+    assert_int_equal(cpu->exits[EXIT_STEP], 1);
+}
+
+/* A signal that came before the core was known to be deaf is held until its SIPI. */
+static void a_signal_at_a_waiting_core_is_absorbed_later(void **state)
+{
+    (void)state;
+    vmx_init_exit(cpu);
+    letter = true;
+    vmx_before_entry(cpu);
+    vmx_sipi_exit(cpu);
+    letter = false;
+    vmx_before_entry(cpu);
+    assert_true(timer());
+    vmx_init_exit(cpu);
+    assert_int_equal(resets, 1);
+}
+
+/* --- exits
+ * --------------------------------------------------------------------------------------------- */
+
+static void an_emulated_instruction_ends_like_a_real_one(void **state)
+{
+    (void)state;
+    fake_vmcs[VMCS_GUEST_RIP] = 0x1000;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 3;
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_MOV_SS;
+    fake_vmcs[VMCS_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_TF | RFLAGS_RF;
+    exit_for(VMX_EXIT_INVD);
+    assert_int_equal(fake.wbinvds, 1);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1003);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RFLAGS], RFLAGS_FIXED | RFLAGS_TF);
+    assert_int_equal(fake_vmcs[VMCS_PENDING_DEBUG], PENDING_DEBUG_BS);
+    fake_vmcs[VMCS_PENDING_DEBUG] = 0;
+    fake_vmcs[VMCS_GUEST_DEBUGCTL] = DEBUGCTL_BTF; /* then only branches trap */
+    exit_for(VMX_EXIT_INVD);
+    assert_int_equal(fake_vmcs[VMCS_PENDING_DEBUG], 0);
+}
+
+static void msrs_by_halves(void **state)
+{
+    (void)state;
+    cpu->regs[RCX] = 0x9abc;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
+    exit_for(VMX_EXIT_RDMSR);
+    assert_int_equal(cpu->regs[RAX], 0x9abc);
+    assert_int_equal(cpu->regs[RDX], 0x11223344);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 2);
+    msr_works = false;
+    exit_for(VMX_EXIT_RDMSR);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 2);
+    fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+    exit_for(VMX_EXIT_WRMSR);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+}
+
+static void debugctl_is_the_vmcs_s(void **state)
+{
+    u64 live;
+
+    (void)state;
+    assert_true(vmx_msr_write(cpu, IA32_DEBUGCTL, 3));
+    assert_int_equal(fake_vmcs[VMCS_GUEST_DEBUGCTL], 2);
+    assert_true(rdmsr_safe(IA32_DEBUGCTL, &live));
+    assert_int_equal(live, 0);
+    assert_false(vmx_msr_write(cpu, IA32_DEBUGCTL, BIT(20))); /* the processor refuses it */
+    assert_int_equal(fake_vmcs[VMCS_GUEST_DEBUGCTL], 2);
+}
+
+static void mtrrs_are_mirrored_once_enabled(void **state)
+{
+    (void)state;
+    assert_true(vmx_msr_write(cpu, IA32_MTRR_DEF_TYPE, 6));
+    assert_true(vmx_msr_write(cpu, IA32_MTRR_PHYSBASE0, 0x80000001));
+    assert_int_equal(retyped, 0);
+    assert_int_equal(fake_flushes, 0);
+    assert_true(vmx_msr_write(cpu, IA32_MTRR_DEF_TYPE, 0x806));
+    assert_int_equal(retyped, EPT_TYPE);
+    assert_int_equal(fake_flushes, 1);
+    assert_false(vmx_msr_write(cpu, IA32_MTRR_PHYSBASE0, BIT(60)));
+    assert_int_equal(fake_flushes, 1);
+}
+
+static void ept_format(void **state)
+{
+    struct page_map map = {0};
+
+    (void)state;
+    hv.host_levels = 4;
+    vmx_shape_map(&map);
+    assert_int_equal(map.levels, 4);
+    assert_true(map.gib_pages);
+    assert_int_equal(map.leaf_bits, 7);
+    assert_int_equal(map.type(0), 6 << 3); /* "ignore PAT", bit 6, stays clear */
+    assert_int_equal(map.type(GIB(3)), 0);
+    assert_int_equal(hv.phys_limit, BIT(48));
+    map.root = (u64 *)0x5000;
+    assert_int_equal(vmx_ept_pointer(&map), 0x5000 | 3 << 3 | 6);
+}
+
+static void ept_violations(void **state)
+{
+    (void)state;
+    fake_vmcs[VMCS_GUEST_PHYSICAL] = 0xfee00300;
+    fake_vmcs[VMCS_QUALIFICATION] = EPT_VIOLATION_WRITE | 5 << 3; /* readable, executable */
+    exit_for(VMX_EXIT_EPT_VIOLATION);
+    assert_int_equal(page_write, 0xfee00300);
+    fake_vmcs[VMCS_QUALIFICATION] = EPT_VIOLATION_WRITE;
+    fake_vmcs[VMCS_GUEST_PHYSICAL] = GIB(600);
+    exit_for(VMX_EXIT_EPT_VIOLATION);
+    touch_works = false;
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_EPT_VIOLATION);
+        fail();
+    }
+}
+
+static void io_by_its_qualification(void **state)
+{
+    (void)state;
+    fake_vmcs[VMCS_QUALIFICATION] = 0xb0040000ULL | BIT(3) | 1; /* IN AX, 0xb004 */
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(cpu->regs[RDX], 0xb004 | 2 << 16 | 1 << 24);
+    fake_vmcs[VMCS_QUALIFICATION] |= BIT(4);
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+}
+
+static void what_a_guest_has_not(void **state)
+{
+    static const u8 reasons[] = {11, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+                                 50, 53, 59, 76, 77, 78, 79, 84, 85};
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(reasons); i++) {
+        fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+        exit_for(reasons[i]);
+        assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), UD);
+    }
+    assert_int_equal(cpu->exits[EXIT_VIRT_INSN], COUNT(reasons));
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS] = 3 << 5;
+    fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+    exit_for(VMX_EXIT_VMCALL);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), UD);
+}
+
+static void xsetbv_is_the_processors_to_judge(void **state)
+{
+    (void)state;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 3;
+    cpu->regs[RAX] = 3;
+    exit_for(VMX_EXIT_XSETBV);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 3);
+    cpu->regs[RAX] = 2;
+    exit_for(VMX_EXIT_XSETBV);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 3);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+}
+
+static void stops_with_a_report(void **state)
+{
+    static const u64 reasons[] = {VMX_EXIT_TASK_SWITCH, VMX_EXIT_EPT_MISCONFIG, 1,
+                                  VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST,
+                                  VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MSR};
+
+    (void)state;
+    for (volatile u32 i = 0; i < COUNT(reasons); i++)
+        if (!setjmp(stopped)) {
+            exit_for(reasons[i]);
+            fail();
+        }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(captured_state_is_accepted),
+        TEST(null_tr_becomes_a_busy_tss),
+        TEST(a_tss_has_a_long_base),
+        TEST(state_after_sipi_is_accepted),
+        TEST(global_ctrl_without_its_control_is_in_lists),
+        TEST(vmxe_is_hidden_and_stays_set),
+        TEST(ne_is_the_guests_view),
+        TEST(an_nmi_is_delivered_once),
+        TEST(an_nmi_waits_for_another_event),
+        TEST(an_nmi_waits_for_the_end_of_a_shadow),
+        TEST(an_nmi_waits_for_iret),
+        TEST(a_machine_check_comes_before_an_nmi),
+        TEST(an_interrupted_event_is_delivered_again),
+        TEST(gp_has_an_error_code_in_protected_mode),
+        TEST(init_waits_in_hardware),
+        TEST(init_at_the_boot_processor_resets),
+        TEST(a_kick_is_no_init),
+        TEST(without_a_held_init_the_timer_ends_it),
+        TEST(a_signal_at_a_waiting_core_is_absorbed_later),
+        TEST(an_emulated_instruction_ends_like_a_real_one),
+        TEST(msrs_by_halves),
+        TEST(debugctl_is_the_vmcs_s),
+        TEST(mtrrs_are_mirrored_once_enabled),
+        TEST(ept_format),
+        TEST(ept_violations),
+        TEST(io_by_its_qualification),
+        TEST(what_a_guest_has_not),
+        TEST(xsetbv_is_the_processors_to_judge),
+        TEST(stops_with_a_report),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
