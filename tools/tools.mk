@@ -41,7 +41,7 @@ run:
 PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
 RUN_ON_Q   := --options 'console=ttyS0 initrd=\initrd.gz'
 RUN_ON_P   := --vendor $(VENDOR) --add $(PERF_GZ)=perf.gz \
-              --options 'console=ttyS0 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
+              --options 'console=ttyS0,115200 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
 
 run-now: $(BUILD)/cede.efi $(LINUX_FILES) $(if $(filter P,$(BED)),$(PERF_GZ))
 	@tools/bed $(BED) --interactive --cpus $(CPUS) --memory $(MEMORY) --add $(LINUX)/initrd.gz=initrd.gz \
@@ -123,7 +123,7 @@ bench:
 	@tools/setup test
 	@$(MAKE) --no-print-directory -j$(JOBS) bench-now
 
-bench-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi
+bench-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi $(BUILD)/guest-tests/arm.efi $(LINUX_FILES)
 	@tools/bench
 
 -include tools/pmu-bochs.mk

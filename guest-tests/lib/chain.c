@@ -10,11 +10,17 @@ static EFI_BOOT_SERVICES *services(void)
     return machine.firmware->BootServices;
 }
 
-static EFI_HANDLE own_volume(void)
+static EFI_LOADED_IMAGE *loaded_image(EFI_HANDLE handle)
 {
     EFI_GUID guid = {0x5b1b31a1, 0x9562, 0x11d2, {0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
     EFI_LOADED_IMAGE *image = NULL;
-    services()->HandleProtocol(machine.image, &guid, (void **)&image);
+    services()->HandleProtocol(handle, &guid, (void **)&image);
+    return image;
+}
+
+static EFI_HANDLE own_volume(void)
+{
+    EFI_LOADED_IMAGE *image = loaded_image(machine.image);
     return image ? image->DeviceHandle : NULL;
 }
 
@@ -53,6 +59,28 @@ static u8 *device_path(EFI_HANDLE volume, const char *file)
     return path;
 }
 
+/* What follows the path in the load options is the child's. */
+static void pass_options(EFI_HANDLE child)
+{
+    static u16 options[COUNT(machine.options)];
+    EFI_LOADED_IMAGE *image = loaded_image(child);
+    const char *rest = machine.options;
+    u32 length = 0;
+    while (*rest && *rest != ' ') {
+        rest++;
+    }
+    while (*rest == ' ') {
+        rest++;
+    }
+    for (; rest[length]; length++) {
+        options[length] = (u8)rest[length];
+    }
+    if (image && length) {
+        image->LoadOptions = options;
+        image->LoadOptionsSize = (length + 1) * sizeof *options;
+    }
+}
+
 bool chain(EFI_STATUS *status)
 {
     EFI_HANDLE child = NULL;
@@ -63,6 +91,7 @@ bool chain(EFI_STATUS *status)
         say("info: LoadImage %s: status %lx", file, *status);
         return false;
     }
+    pass_options(child);
     *status = services()->StartImage(child, NULL, NULL);
     say("info: StartImage %s: status %lx", file, *status);
     return true;

@@ -6,8 +6,8 @@
 #include "types.h"
 
 /* Loads and starts the first word of the load options, by default \cede.efi, from the volume that
- * this program came from. False when it could not be loaded; *status is LoadImage's or
- * StartImage's. */
+ * this program came from; the other words are its load options. False when it could not be loaded;
+ * *status is LoadImage's or StartImage's. */
 bool chain(EFI_STATUS *status);
 
 /* The probe `chain-returns`: it was loaded, and came back with an error. */
