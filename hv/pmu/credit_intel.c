@@ -24,6 +24,15 @@ static u64 credited_selector(const struct cpu *cpu, u32 counter)
     return credited(value) ? pmu_intel_value(pmu.mode, &pmu.filter, value) & ~PERFEVTSEL_DENIED : 0;
 }
 
+/* Selectors that need looking at whatever was last seen there: none is seen, or CMASK makes any of
+ * them count cycles. */
+static u16 always(void)
+{
+    bool cmask = pmu.mode == PMU_FILTERED && !(pmu.filter.refused_low & EVTSEL_CMASK);
+
+    return pmu.mode == PMU_FULL || cmask ? (u16)(BIT(pmu.intel.counters) - 1) : 0;
+}
+
 static u64 general_due(struct cpu *cpu, bool user)
 {
     struct pmu_core *core = &cpu->pmu.core;
@@ -33,13 +42,14 @@ static u64 general_due(struct cpu *cpu, bool user)
         u32 i = (u32)__builtin_ctz(left);
         u64 value = credited_selector(cpu, i);
 
-        if (!value && pmu.mode != PMU_FULL)
+        if (!value)
             core->attention &= (u16)~BIT(i);
         if (value & ring)
             due |= BIT(i);
         if (value & EVTSEL_INT)
             core->due_pmi |= BIT(i);
     }
+    core->attention |= always();
     return due;
 }
 

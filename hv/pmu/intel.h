@@ -129,13 +129,13 @@ static inline bool pmu_intel_may_credit(const struct pmu_intel *pmu, u64 global_
     return global_ctrl && (pmu->core.attention || (global_ctrl & GLOBAL_FIXED_CREDITED));
 }
 
-/* Whether a selector may count what an emulated instruction does, so that `attention` is due. A
- * CMASK asks for it whatever the event. */
+/* Whether a selector may count what an emulated instruction does, so that `attention` is due. With
+ * CMASK others may as well: where the policy allows that, `attention` stays set. */
 static inline bool pmu_intel_needs_attention(u32 low)
 {
     u8 event = (u8)low;
 
-    return (low & EVTSEL_EN) && (event == 0xc0 || event == 0x3c || (low & EVTSEL_CMASK));
+    return (event == 0xc0 || event == 0x3c) && (low & EVTSEL_EN);
 }
 
 /* Notes a denied event. Selectors being cleared or prepared (EN clear) name no event yet. */

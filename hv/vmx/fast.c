@@ -95,8 +95,8 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
     if (unlikely(counter >= PMU_INTEL_COUNTERS))
         return false;
     low = (u32)cpu->regs[RAX];
-    if (low & EVTSEL_EN) /* all, which is quicker than one: credit_begin_intel() will see */
-        cpu->pmu.core.attention = (u16)MASK(PMU_INTEL_COUNTERS - 1, 0);
+    if (unlikely(pmu_intel_needs_attention(low)))
+        cpu->pmu.core.attention = PMU_INTEL_ALL; /* in short for this one's bit */
     return finish_selector(cpu, counter, low, (u32)cpu->regs[RDX]);
 }
 
