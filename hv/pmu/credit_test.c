@@ -210,6 +210,7 @@ static void intel_events_and_rings(void **state)
         {RUNNING | 0xc4, false, false},
         {RUNNING | 0x1c0, false, false},          /* denied */
         {RUNNING | BIT(32) | 0xc0, false, false}, /* denied: IN_TX */
+        {RUNNING | BIT(33) | 0xc0, false, false}, /* denied: IN_TXCP, which stays in the hardware */
     };
     (void)state;
 
@@ -220,6 +221,7 @@ static void intel_events_and_rings(void **state)
         assert_int_equal(emulate(false, 0xff), cases[i].kernel ? BIT(7) : 0);
         cpu.pmu.core.attention = ALL_SELECTORS;
         assert_int_equal(emulate(true, 0xff), cases[i].user ? BIT(7) : 0);
+        assert_int_equal(cpu.pmu.core.attention, cases[i].kernel || cases[i].user ? BIT(7) : 0);
     }
 }
 
