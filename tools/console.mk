@@ -1,6 +1,12 @@
 # The serial console and its client.
 ##   make test-console  the console end to end on bed Q, and cedectl
-.PHONY: test-console test-cedectl lint-cedectl
+.PHONY: test-console test-console-now test-cedectl lint-cedectl
+test-console:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -j$(JOBS) test-console-now
+
+test-console-now: $(BUILD)/cede.efi $(LINUX_FILES) test-cedectl
+	@tools/test-console
 
 test-cedectl:
 	@tools/cedectl_selftest
@@ -8,6 +14,6 @@ test-cedectl:
 test-tools: test-cedectl
 
 lint-cedectl:
-	@pyflakes3 tools/cedectl tools/cedectl_selftest tools/cedectl_lib
+	@pyflakes3 tools/cedectl tools/cedectl_selftest tools/cedectl_lib tools/test-console
 
 lint-python: lint-cedectl
