@@ -17,6 +17,7 @@ static struct {
     struct lock lock; /* of the command line and of `answer` */
     struct line line;
     bool readonly;
+    bool leaving;   /* when the answer has been sent */
     u32 changed_by; /* sequence number of the last frame that changed something */
     u64 last_tick, tick;
 } console;
@@ -86,8 +87,7 @@ static void answer_frame(struct cpu *self, u32 sequence, char *text)
     if (changes)
         console.changed_by = sequence;
     frame_end(&out);
-    if (says_exit(text))
-        leave();
+    console.leaving = says_exit(text);
 }
 
 static void damaged_frame(void)
@@ -130,6 +130,10 @@ static bool next_event(enum line_event *event)
 
     lock(&log_lock);
     wire_poll();
+    if (console.leaving && !ring_used(&wire.answer)) {
+        console.leaving = false;
+        wire_leave();
+    }
     got = !ring_used(&wire.answer) && wire_key(&byte);
     if (got)
         *event = line_byte(&console.line, byte, PROMPT, &wire.words);

@@ -33,6 +33,9 @@ void guest_uart_receive(u8 errors, u8 byte);
 /* Whether it has something to be interrupted for. */
 bool guest_uart_pending(void);
 
+/* The operator has taken the wire: the guest's transmitter is the ring, which is ready. */
+void guest_uart_divert(void);
+
 /* What waited for the wire to be free. */
 void guest_uart_catch_up(void);
 

@@ -76,6 +76,7 @@ static void enter(void)
     wire.at_prompt = true;
     wire.last_key = rdtsc();
     say("\r\n[Cede]\r\ncede> ");
+    guest_uart_divert();
 }
 
 /* Stops at the escape: what follows is the operator's. */
@@ -147,7 +148,7 @@ static bool next_byte(u8 *byte)
     return wire.answering || (!wire.at_prompt && ring_take(&wire.held, byte));
 }
 
-static void send(void)
+static void send_pending(void)
 {
     u8 byte;
 
@@ -206,7 +207,7 @@ void wire_pump(void)
     if (wire.mode == WIRE_NONE || wire.mode == WIRE_LOG)
         return;
     wire_receive();
-    send();
+    send_pending();
     if (wire.mode != WIRE_SHARED)
         return;
     guest_uart_catch_up();
