@@ -94,6 +94,45 @@ static void denied_in_filtered_only(void)
     test_end();
 }
 
+static u64 denial_field(u32 core, u32 row, u32 field)
+{
+    return hypercall(HYPERCALL_DENIAL, core, row * DENIAL_FIELDS + field);
+}
+
+/* The row of a denied selector on this core, or the number of rows. */
+static u32 denial_row(u32 core, u64 value)
+{
+    u32 row = 0;
+
+    while (
+        denial_field(core, row, DENIAL_COUNT) != HYPERCALL_ERROR &&
+        (denial_field(core, row, DENIAL_VALUE) != value || denial_field(core, row, DENIAL_MSR))) {
+        row++;
+    }
+    return row;
+}
+
+static void denials_are_on_record(void)
+{
+    u32 core = (u32)hypercall(HYPERCALL_SELF, 0, 0), row;
+    u64 value = denied_event() | SELECT_OS | SELECT_EN | SELECT_USR, rip;
+
+    test_begin("denial-record");
+    for (u32 i = 0; i < LOOPS; i++) {
+        wrmsr(perfmon_selector(p, 0), value);
+    }
+    wrmsr(perfmon_selector(p, 0), 0);
+    row = denial_row(core, value);
+    expect(denial_field(core, row, DENIAL_COUNT) == LOOPS, "row %u: %lu denials, not %u", row,
+           denial_field(core, row, DENIAL_COUNT), LOOPS);
+    expect(denial_field(core, row, DENIAL_CR3) == READ_CR(3), "another address space");
+    rip = denial_field(core, row, DENIAL_RIP);
+    expect(rip - (u64)denials_are_on_record < 4096, "at %lx", rip);
+    expect(denial_field(core, row, DENIAL_LAST) > denial_field(core, row, DENIAL_FIRST),
+           "no time went by");
+    test_end();
+}
+
 static void allowed_until_tightened(void)
 {
     test_begin("tightened");
@@ -273,6 +312,7 @@ static void policy(u64 unused)
     expect(p, "no counters with a global control");
     expect(start_all(), "a core does not start");
     if (test_end()) {
+        denials_are_on_record();
         denied_in_filtered_only();
         allowed_until_tightened();
         exact_meanwhile();

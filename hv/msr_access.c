@@ -45,13 +45,13 @@ bool msr_read(struct cpu *cpu, u32 msr, u64 *value)
     return action == MSR_IGNORE ? exists(msr) : action == MSR_PASS && rdmsr_safe(msr, value);
 }
 
-bool msr_write(struct cpu *cpu, u32 msr, u64 value, u64 rip)
+bool msr_write(struct cpu *cpu, u32 msr, u64 value)
 {
     enum msr_action action = is_selector(msr) ? MSR_TRAP : msr_judge(&hv.msr, msr).write;
 
     if (action == MSR_TRAP)
-        return hv.msr.vendor == CPU_AMD ? amd_write_trapped(cpu, msr, value, rip)
-                                        : intel_write_trapped(cpu, msr, value, rip);
+        return hv.msr.vendor == CPU_AMD ? amd_write_trapped(cpu, msr, value)
+                                        : intel_write_trapped(cpu, msr, value);
     cpu->exits[EXIT_MSR_WRITE]++;
     return action == MSR_IGNORE ? exists(msr) : action == MSR_PASS && wrmsr_safe(msr, value);
 }

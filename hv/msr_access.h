@@ -4,17 +4,17 @@
 
 #include "cpu.h"
 
-/* A guest's RDMSR or WRMSR that exited. False: #GP(0) to the guest. `rip` is where it stands, for
- * the record of denied events. MSRs whose value is in the VMCB or VMCS are the caller's affair:
- * EFER on AMD, DEBUGCTL on Intel (pmu_intel_debugctl() says what it gets). */
+/* A guest's RDMSR or WRMSR that exited. False: #GP(0) to the guest. MSRs whose value is in the VMCB
+ * or VMCS are the caller's affair: EFER on AMD, DEBUGCTL on Intel (pmu_intel_debugctl() says what
+ * it gets). */
 bool msr_read(struct cpu *cpu, u32 msr, u64 *value);
-bool msr_write(struct cpu *cpu, u32 msr, u64 value, u64 rip);
+bool msr_write(struct cpu *cpu, u32 msr, u64 value);
 
 /* hv/msr_access_amd.c, hv/msr_access_intel.c: MSRs whose verdict is MSR_TRAP, counted. */
 bool amd_read_trapped(struct cpu *cpu, u32 msr, u64 *value);
-bool amd_write_trapped(struct cpu *cpu, u32 msr, u64 value, u64 rip);
+bool amd_write_trapped(struct cpu *cpu, u32 msr, u64 value);
 bool intel_read_trapped(struct cpu *cpu, u32 msr, u64 *value);
-bool intel_write_trapped(struct cpu *cpu, u32 msr, u64 value, u64 rip);
+bool intel_write_trapped(struct cpu *cpu, u32 msr, u64 value);
 
 /* hv/msr_access.c: the x2APIC ICR where it is policed. */
 bool icr_write(struct cpu *cpu, u64 value);

@@ -15,7 +15,7 @@ static bool selector_read(struct cpu *cpu, u32 msr, u32 counter, u64 *value)
     return true;
 }
 
-static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value, u64 rip)
+static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value)
 {
     u64 hardware = pmu_amd_hardware_value(&pmu.filter, value), kept = 0;
 
@@ -24,7 +24,8 @@ static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value, u64
         return false;
     if (pmu_amd_has_reserved(value) && rdmsr_safe(msr, &kept))
         value = pmu_amd_merge_reserved(value, kept);
-    pmu_amd_commit(&cpu->pmu.amd, counter, value, hardware, rip);
+    if (pmu_amd_commit(&cpu->pmu.amd, counter, value, hardware))
+        pmu_note_denial(cpu, 0, value);
     return true;
 }
 
@@ -40,12 +41,12 @@ bool amd_read_trapped(struct cpu *cpu, u32 msr, u64 *value)
     return msr == MSR_VM_CR;
 }
 
-bool amd_write_trapped(struct cpu *cpu, u32 msr, u64 value, u64 rip)
+bool amd_write_trapped(struct cpu *cpu, u32 msr, u64 value)
 {
     int counter = pmu_amd_counter(msr);
 
     if (counter >= 0)
-        return selector_write(cpu, msr, (u32)counter, value, rip);
+        return selector_write(cpu, msr, (u32)counter, value);
     if (msr == IA32_X2APIC_ICR)
         return icr_write(cpu, value);
     cpu->exits[EXIT_MSR_WRITE]++;

@@ -26,40 +26,41 @@ static bool pmu_read(struct cpu *cpu, u32 msr, u64 kept, u64 *value)
     return true;
 }
 
-static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value, u64 rip)
+static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value)
 {
     u64 hardware = pmu_intel_hardware_value(&pmu.filter, value);
 
     cpu->exits[EXIT_PMU_WRITE]++;
     if (!wrmsr_safe(msr, hardware))
         return false;
-    pmu_intel_commit(&cpu->pmu.intel, counter, value, hardware, rip);
+    if (pmu_intel_commit(&cpu->pmu.intel, counter, value, hardware))
+        pmu_note_denial(cpu, 0, value);
     return true;
 }
 
 /* FIXED_CTR_CTRL and auxiliary registers: `kept` is what the guest will read. */
-static bool limited_write(struct cpu *cpu, u32 msr, u64 value, u64 hardware, u64 *kept, u64 rip)
+static bool limited_write(struct cpu *cpu, u32 msr, u64 value, u64 hardware, u64 *kept)
 {
     cpu->exits[EXIT_PMU_WRITE]++;
     if (!wrmsr_safe(msr, hardware))
         return false;
     *kept = value;
     if (hardware != value)
-        pmu_note_denial(&cpu->pmu.core, value, rip);
+        pmu_note_denial(cpu, msr, value);
     return true;
 }
 
-static bool fixed_write(struct cpu *cpu, u64 value, u64 rip)
+static bool fixed_write(struct cpu *cpu, u64 value)
 {
     return limited_write(cpu, IA32_FIXED_CTR_CTRL, value,
                          pmu_intel_fixed_value(&pmu.intel, &pmu.limits, value),
-                         &cpu->pmu.intel.fixed_ctrl, rip);
+                         &cpu->pmu.intel.fixed_ctrl);
 }
 
-static bool aux_write(struct cpu *cpu, u32 msr, u32 aux, u64 value, u64 rip)
+static bool aux_write(struct cpu *cpu, u32 msr, u32 aux, u64 value)
 {
     return limited_write(cpu, msr, value, pmu_intel_aux_value(&pmu.limits, aux, value),
-                         &cpu->pmu.intel.aux[aux], rip);
+                         &cpu->pmu.intel.aux[aux]);
 }
 
 static u64 misc_enable(u64 value)
@@ -132,16 +133,16 @@ static bool write_other(struct cpu *cpu, u32 msr, u64 value)
     return false;
 }
 
-bool intel_write_trapped(struct cpu *cpu, u32 msr, u64 value, u64 rip)
+bool intel_write_trapped(struct cpu *cpu, u32 msr, u64 value)
 {
     int counter = pmu_intel_counter(msr), aux = pmu_intel_aux(msr);
 
     if (counter >= 0)
-        return selector_write(cpu, msr, (u32)counter, value, rip);
+        return selector_write(cpu, msr, (u32)counter, value);
     if (aux >= 0)
-        return aux_write(cpu, msr, (u32)aux, value, rip);
+        return aux_write(cpu, msr, (u32)aux, value);
     if (msr == IA32_FIXED_CTR_CTRL)
-        return fixed_write(cpu, value, rip);
+        return fixed_write(cpu, value);
     if (msr == IA32_X2APIC_ICR)
         return icr_write(cpu, value);
     cpu->exits[EXIT_MSR_WRITE]++;

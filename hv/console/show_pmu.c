@@ -118,30 +118,35 @@ void show_policy(struct request *request)
     out_text(request->out, "unknown_msr", hv.info->policy.unknown_msr_gp ? "gp" : "pass");
 }
 
-static void denial_row(struct out *out, const struct cpu *cpu)
+static void denial_row(struct out *out, u32 core, const struct denial *row)
 {
-    const struct pmu_core *core = &cpu->pmu.core;
-
-    if (!core->denials)
-        return;
     out_row(out);
-    cell_number(out, cpu->index);
-    cell_number(out, core->denials);
-    cell_hex(out, event_of(core->denied_value));
-    cell_hex(out, FIELD(core->denied_value, 15, 8));
-    cell_hex(out, core->denied_value);
-    cell_hex(out, core->denied_rip);
+    cell_number(out, core);
+    cell_number(out, row->count);
+    cell_hex(out, row->msr);
+    cell_hex(out, row->value);
+    cell_hex(out, row->rip);
+    cell_hex(out, row->cr3);
+}
+
+static void denial_rows(struct out *out, const struct cpu *cpu)
+{
+    const struct denials *denials = &cpu->pmu.core.denials;
+
+    for (u32 i = 0; i < DENIAL_ROWS; i++)
+        if (denials->row[i].value)
+            denial_row(out, cpu->index, &denials->row[i]);
 }
 
 void show_denials(struct request *request)
 {
     static const struct column columns[] = {
-        {"core", 4, COLUMN_NUMBER}, {"denials", 10, COLUMN_NUMBER}, {"event", 6, COLUMN_TEXT},
-        {"umask", 5, COLUMN_TEXT},  {"selector", 18, COLUMN_TEXT},  {"rip", 0, COLUMN_TEXT}};
+        {"core", 4, COLUMN_NUMBER}, {"count", 10, COLUMN_NUMBER},   {"msr", 6, COLUMN_TEXT},
+        {"value", 12, COLUMN_TEXT}, {"first_rip", 18, COLUMN_TEXT}, {"cr3", 0, COLUMN_TEXT}};
     static const struct table table = {"denials", columns, COUNT(columns)};
 
     out_table(request->out, &table);
     for (u32 i = 0; i < hv.info->cpu_count; i++)
-        denial_row(request->out, cpu_at(i));
+        denial_rows(request->out, cpu_at(i));
     out_end(request->out);
 }

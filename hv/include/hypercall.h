@@ -22,10 +22,24 @@ enum hypercall {
     HYPERCALL_CORE,       /* core: its local APIC ID in bits 31:0, enum core_state in 39:32 */
     HYPERCALL_SELF,       /* index of the calling core */
     HYPERCALL_EXITS,      /* core, item = enum exit_reason: exits since start */
-    HYPERCALL_DENIALS,    /* core: event selector writes whose event was denied */
+    HYPERCALL_DENIALS,    /* core: writes of event selectors and their like that were denied */
     HYPERCALL_MEMORY,     /* item 0: bytes kept from the guest, 1: of these page tables */
     HYPERCALL_MANAGEMENT, /* for the loader: firmware is done with the core that Cede keeps */
+    HYPERCALL_DENIAL,     /* core, item = row * DENIAL_FIELDS + field: what was denied, see below */
     HYPERCALL_COUNT
+};
+
+/* A row of a core's denials. Rows that are not in use have DENIAL_COUNT 0; after the last row come
+ * errors. */
+enum denial_field {
+    DENIAL_MSR,   /* 0: an event selector, whichever; else the register's number */
+    DENIAL_VALUE, /* that was to be written: event, umask, modifiers */
+    DENIAL_COUNT,
+    DENIAL_FIRST, /* TSC */
+    DENIAL_LAST,
+    DENIAL_RIP, /* of the first */
+    DENIAL_CR3,
+    DENIAL_FIELDS
 };
 
 enum core_state {

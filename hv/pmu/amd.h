@@ -115,14 +115,13 @@ static inline u64 pmu_amd_merge_reserved(u64 value, u64 read_back)
     return (value & ~PERF_CTL_RESERVED) | (read_back & PERF_CTL_RESERVED);
 }
 
-/* Notes a denied event. Selectors being cleared or prepared (EN clear) name no event yet and are
- * not counted, merge events are. */
-static inline void pmu_amd_deny(struct pmu_amd *pmu, u64 value, u64 rip)
+/* Whether a selector names an event, so that denying it is worth a note: not one that is being
+ * cleared or prepared (EN clear), unless it is a merge event. */
+static inline bool pmu_amd_names_event(u64 value)
 {
     bool merge = (value & (PERF_CTL_EVENT_HIGH | EVTSEL_EVENT)) == PERF_CTL_MERGE;
 
-    if ((value & EVTSEL_EN) || merge)
-        pmu_note_denial(&pmu->core, value, rip);
+    return (value & EVTSEL_EN) || merge;
 }
 
 /* Whether a selector may count what an emulated instruction does, so that `attention` is due. With
@@ -150,15 +149,17 @@ static inline struct selector_halves *pmu_amd_shadow(struct pmu_amd *pmu, u32 ms
     return (struct selector_halves *)((u8 *)pmu->shadow + (u64)offset * 4);
 }
 
-/* After the WRMSR of `hardware`, the result for `value`, did not fault. */
-static inline void pmu_amd_commit(struct pmu_amd *pmu, u32 counter, u64 value, u64 hardware,
-                                  u64 rip)
+/* After the WRMSR of `hardware`, the result for `value`, did not fault. Whether an event was
+ * denied.
+ */
+static inline bool pmu_amd_commit(struct pmu_amd *pmu, u32 counter, u64 value, u64 hardware)
 {
     pmu->shadow[counter] = value;
     if (!(hardware & PERF_CTL_GUEST_ONLY))
-        pmu_amd_deny(pmu, value, rip);
-    else if (pmu_amd_needs_attention((u32)hardware))
+        return pmu_amd_names_event(value);
+    if (pmu_amd_needs_attention((u32)hardware))
         pmu->core.attention |= (u16)BIT(counter);
+    return false;
 }
 
 /* What RDMSR of a selector gives where reads are intercepted (PMU_FILTERED, PMU_OFF). */

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "pmu/amd.c"
+#include "pmu/denial.c"
 #include "pmu/filter.c"
 
 static struct filter filter;
@@ -134,9 +135,9 @@ static void modes(void **state)
     assert_int_equal(pmu_amd_value(PMU_FILTERED, &filter, 0x5300c0), 0x5300c0 | BIT(40));
 }
 
-static void guest_write(struct pmu_amd *pmu, u32 counter, u64 value, u64 rip)
+static bool guest_write(struct pmu_amd *pmu, u32 counter, u64 value)
 {
-    pmu_amd_commit(pmu, counter, value, pmu_amd_hardware_value(&filter, value), rip);
+    return pmu_amd_commit(pmu, counter, value, pmu_amd_hardware_value(&filter, value));
 }
 
 static void guest_reads_what_it_wrote(void **state)
@@ -144,32 +145,43 @@ static void guest_reads_what_it_wrote(void **state)
     struct pmu_amd pmu = {0};
 
     (void)state;
-    guest_write(&pmu, 3, 0x5300c0 | PERF_CTL_HOST_ONLY, 0x1000);
+    guest_write(&pmu, 3, 0x5300c0 | PERF_CTL_HOST_ONLY);
     assert_int_equal(pmu_amd_read(&pmu, PMU_FILTERED, 3), 0x5300c0 | PERF_CTL_HOST_ONLY);
     assert_int_equal(pmu_amd_read(&pmu, PMU_OFF, 3), 0);
-    guest_write(&pmu, 3, 0x530029, 0x1000);
+    guest_write(&pmu, 3, 0x530029);
     assert_int_equal(pmu_amd_read(&pmu, PMU_FILTERED, 3), 0x530029);
     assert_true(pmu_amd_has_reserved(BIT(42)) && !pmu_amd_has_reserved(0x3f5300c0));
     assert_int_equal(pmu_amd_merge_reserved(0x5300c0 | BIT(42) | BIT(21), BIT(42) | 0xff),
                      0x5300c0 | BIT(42));
 }
 
-static void denials_are_recorded(void **state)
+static void denials_are_told(void **state)
 {
     struct pmu_amd pmu = {0};
 
     (void)state;
-    guest_write(&pmu, 0, 0x5300c0, 0x1000);
-    guest_write(&pmu, 0, 0, 0x1000);
-    guest_write(&pmu, 0, 0x130029, 0x1000); /* EN clear */
-    assert_int_equal(pmu.core.denials, 0);
-    guest_write(&pmu, 0, 0x530029, 0x2000);
-    assert_int_equal(pmu.core.denials, 1);
-    assert_int_equal(pmu.core.denied_value, 0x530029);
-    assert_int_equal(pmu.core.denied_rip, 0x2000);
-    guest_write(&pmu, 1, 0xf000000ff, 0x3000);
-    assert_int_equal(pmu.core.denials, 2);
-    assert_int_equal(pmu.core.denied_value, 0xf000000ff);
+    assert_false(guest_write(&pmu, 0, 0x5300c0));
+    assert_false(guest_write(&pmu, 0, 0));
+    assert_false(guest_write(&pmu, 0, 0x130029)); /* EN clear */
+    assert_true(guest_write(&pmu, 0, 0x530029));
+    assert_true(guest_write(&pmu, 1, 0xf000000ff)); /* the merge event acts without EN */
+}
+
+/* The first is noted where the guest's place is known, the rest in few instructions. */
+static void repeated_denials_are_counted(void **state)
+{
+    struct pmu_core core = {0};
+    u64 no_high = 0;
+
+    (void)state;
+    assert_false(denial_again(&core.denials, 0x530029, &no_high));
+    assert_int_equal(denials_total(&core.denials), 0);
+    denial_note(&core.denials, &(struct denial){.value = 0x530029, .last = 1});
+    assert_true(denial_again(&core.denials, 0x530029, &no_high));
+    assert_false(denial_again(&core.denials, 0x530029 | EVTSEL_EDGE, &no_high));
+    assert_int_equal(denial_home(&core.denials, 0x530029)->count, 2);
+    assert_int_equal(denials_total(&core.denials), 2);
+    assert_true(denial_home(&core.denials, 0x530029)->last > 1);
 }
 
 /* A machine of MSRs; those outside the list fault. */
@@ -312,7 +324,8 @@ int main(void)
         cmocka_unit_test(hardware_never_counts_more),
         cmocka_unit_test(modes),
         cmocka_unit_test(guest_reads_what_it_wrote),
-        cmocka_unit_test(denials_are_recorded),
+        cmocka_unit_test(denials_are_told),
+        cmocka_unit_test(repeated_denials_are_counted),
         cmocka_unit_test(discovery),
         cmocka_unit_test(start_judges_what_firmware_left),
         cmocka_unit_test(start_on_four_counters),

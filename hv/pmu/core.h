@@ -4,6 +4,7 @@
 #define CEDE_PMU_CORE_H
 
 #include "boot_info.h"
+#include "pmu/denial.h"
 #include "pmu/filter.h"
 
 /* How these modules reach the machine. An MSR access that faults is false and changes nothing. */
@@ -21,21 +22,12 @@ struct pmu_core {
     u32 generation; /* the change of policy (pmu.h) that this core has followed, ... */
     u8 mode;        /* ... and the mode since: enum pmu_mode */
 
-    u64 denials;                  /* selector writes whose event was denied */
-    u64 denied_value, denied_rip; /* the last one: the guest's value and RIP */
+    struct denials denials;
 
     /* For hv/pmu/credit.h. */
     u16 attention;    /* selectors that may count what an emulated instruction does, as bits */
     u64 due, due_pmi; /* of the instruction being emulated; bits as in GLOBAL_CTRL */
     u8 owed[16];      /* branches of VMRUN that are still to be taken off a counter */
 };
-
-/* Inline like all that an exit needs: the fast path calls nothing. */
-static inline void pmu_note_denial(struct pmu_core *core, u64 value, u64 rip)
-{
-    core->denials++;
-    core->denied_value = value;
-    core->denied_rip = rip;
-}
 
 #endif

@@ -292,12 +292,12 @@ static void attention_ends_when_nobody_needs_it(void **state)
     cpu.pmu.amd.shadow[0] = RUNNING | 0xc2;
     emulate(false, 0);
     assert_false(cpu.pmu.core.attention);
-    pmu_amd_commit(&cpu.pmu.amd, 0, RINGS | 0xc0, RINGS | 0xc0 | PERF_CTL_GUEST_ONLY, 0);
+    pmu_amd_commit(&cpu.pmu.amd, 0, RINGS | 0xc0, RINGS | 0xc0 | PERF_CTL_GUEST_ONLY);
     assert_false(cpu.pmu.core.attention);
-    pmu_amd_commit(&cpu.pmu.amd, 0, RUNNING | 0xc0, 0, 0); /* denied */
+    pmu_amd_commit(&cpu.pmu.amd, 0, RUNNING | 0xc0, 0); /* denied */
     assert_false(cpu.pmu.core.attention);
     pmu_amd_commit(&cpu.pmu.amd, 0, EVTSEL_EN | EVTSEL_USR | 0x76,
-                   EVTSEL_EN | EVTSEL_USR | 0x76 | PERF_CTL_GUEST_ONLY, 0);
+                   EVTSEL_EN | EVTSEL_USR | 0x76 | PERF_CTL_GUEST_ONLY);
     assert_true(cpu.pmu.core.attention);
     emulate(false, 0); /* not this instruction, but the next at CPL 3 */
     assert_true(cpu.pmu.core.attention);
@@ -398,11 +398,11 @@ static void the_settings_before_it_decide(void **state)
 
     start_amd(true);
     begin(false, 0);
-    pmu_amd_commit(&cpu.pmu.amd, 0, on, on | PERF_CTL_GUEST_ONLY, 0);
+    pmu_amd_commit(&cpu.pmu.amd, 0, on, on | PERF_CTL_GUEST_ONLY);
     finish(0);
     assert_int_equal(msr(MSR_PERF_CTR), 0);
     begin(false, 0);
-    pmu_amd_commit(&cpu.pmu.amd, 0, 0, PERF_CTL_GUEST_ONLY, 0);
+    pmu_amd_commit(&cpu.pmu.amd, 0, 0, PERF_CTL_GUEST_ONLY);
     finish(0);
     assert_int_equal(msr(MSR_PERF_CTR), 1);
     assert_int_equal(emulate(false, 0), 0);

@@ -1,45 +1,64 @@
 #include "pmu/denial.h"
 
-static struct denial *find(struct denials *denials, u64 value)
+struct rows {
+    struct denial *first;
+    u32 count;
+};
+
+static struct rows rows_for(struct denials *denials, u64 msr)
 {
-    for (u32 i = 0; i < DENIAL_SLOTS; i++)
-        if (denials->slot[i].value == value)
-            return &denials->slot[i];
+    return msr ? (struct rows){&denials->row[DENIAL_EVENTS], DENIAL_REGISTERS}
+               : (struct rows){&denials->row[0], DENIAL_EVENTS};
+}
+
+static struct denial *find(struct rows rows, u64 value, u64 msr)
+{
+    for (u32 i = 0; i < rows.count; i++)
+        if (rows.first[i].value == value && rows.first[i].msr == msr)
+            return &rows.first[i];
     return NULL;
 }
 
-static struct denial *oldest(struct denials *denials)
+static struct denial *oldest(struct rows rows)
 {
-    struct denial *best = &denials->slot[0];
+    struct denial *best = rows.first;
 
-    for (u32 i = 1; i < DENIAL_SLOTS; i++)
-        if (denials->slot[i].last < best->last)
-            best = &denials->slot[i];
+    for (u32 i = 1; i < rows.count; i++)
+        if (rows.first[i].last < best->last)
+            best = &rows.first[i];
     return best;
 }
 
-static struct denial *take_slot(struct denials *denials, u64 value)
+/* An empty row has value 0, and was last used at time 0. */
+static struct denial *take_row(struct denials *denials, const struct denial *what)
 {
-    struct denial *slot = denial_home(denials, value);
+    struct rows rows = rows_for(denials, what->msr);
+    struct denial *row = denial_home(denials, (u32)what->value);
 
-    if (slot->value)
-        slot = find(denials, 0);
-    if (slot)
-        return slot;
-    slot = oldest(denials);
-    denials->forgotten += slot->count;
-    return slot;
+    if (what->msr || row->value)
+        row = oldest(rows);
+    denials->forgotten += row->count;
+    *row = *what;
+    row->first = what->last;
+    row->count = 0;
+    return row;
 }
 
-void denial_note(struct denials *denials, u64 value, u64 tsc, u64 rip, u64 cr3)
+void denial_note(struct denials *denials, const struct denial *what)
 {
-    struct denial *denial = find(denials, value);
+    struct denial *row = find(rows_for(denials, what->msr), what->value, what->msr);
 
-    if (!denial) {
-        denial = take_slot(denials, value);
-        *denial = (struct denial){.value = value, .first = tsc, .rip = rip, .cr3 = cr3};
-    }
-    denial->count++;
-    denial->last = tsc;
-    denials->total++;
+    if (!row)
+        row = take_row(denials, what);
+    row->count++;
+    row->last = what->last;
+}
+
+u64 denials_total(const struct denials *denials)
+{
+    u64 total = denials->forgotten;
+
+    for (u32 i = 0; i < DENIAL_ROWS; i++)
+        total += denials->row[i].count;
+    return total;
 }

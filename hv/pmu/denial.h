@@ -1,47 +1,67 @@
-/* Which events were denied, by whom and how often: a small table per core. Its core writes it, any
- * may read it; a reader who needs a consistent row stops the core first (hv/kick.h). */
+/* What was denied, where and how often: a small table per core. Its core writes it, any may read
+ * it; a reader who needs a consistent row stops the core first (hv/kick.h). */
 #ifndef CEDE_PMU_DENIAL_H
 #define CEDE_PMU_DENIAL_H
 
 #include "types.h"
 
-#define DENIAL_SLOTS 16 /* a power of two */
+#define DENIAL_EVENTS    16 /* a power of two */
+#define DENIAL_REGISTERS 4
+#define DENIAL_ROWS      (DENIAL_EVENTS + DENIAL_REGISTERS)
 
 struct denial {
-    u64 value;       /* the selector as the guest wrote it: event and modifiers; 0: an empty slot */
-    u64 count;       /* how often, since `first` */
-    u64 first, last; /* TSC */
-    u64 rip, cr3;    /* the guest's, at the first: where and in which address space */
+    union {
+        u64 value; /* as the guest wrote it, of a selector event and modifiers; 0: an empty row */
+        struct {
+            u32 low, high;
+        };
+    };
+    u64 count; /* how often, since `first` */
+    u64 first; /* TSC, and of the last: */
+    union {
+        u64 last;
+        struct {
+            u32 last_low, last_high;
+        };
+    };
+    u64 rip, cr3; /* the guest's, at the first: where and in which address space */
+    u64 msr;      /* 0: an event selector; else the register that was to have this value */
+    u64 unused;   /* a power of two in size: one instruction less to find it */
 };
 
+/* Selectors in the first rows, other registers in the rest: a value means one thing in each. */
 struct denials {
-    u64 total;
-    u64 forgotten; /* of these, counts whose slot was needed for another event */
-    struct denial slot[DENIAL_SLOTS];
+    u64 forgotten; /* counts whose row was needed for another value */
+    struct denial row[DENIAL_ROWS];
 };
 
 /* Where a selector's row is, if it was lucky. */
-static inline struct denial *denial_home(struct denials *denials, u64 value)
+static inline struct denial *denial_home(struct denials *denials, u32 low)
 {
-    return &denials->slot[(value ^ value >> 8) & (DENIAL_SLOTS - 1)];
+    return &denials->row[(low ^ low >> 8) & (DENIAL_EVENTS - 1)];
 }
 
-/* The common case, for exit paths that may call nothing: a repeated denial. False: denial_note().
- */
-static inline bool denial_note_again(struct denials *denials, u64 value, u64 tsc)
+/* For fast paths, which may call nothing: counts a denial of a selector's value, or is
+ * false if it was not denied before, or not lately; then the slow way notes it. */
+static inline bool denial_again(struct denials *denials, u32 low, const u64 *high)
 {
-    struct denial *denial = denial_home(denials, value);
+    struct denial *row = denial_home(denials, low);
 
-    if (unlikely(denial->value != value))
+    __asm__("" : "+r"(row)); /* computed once, not for each of its members */
+    if (unlikely(row->low != low))
         return false;
-    denial->count++;
-    denial->last = tsc;
-    denials->total++;
+    if (unlikely(row->high != (u32)*high))
+        return false;
+    row->count++;
+    __asm__ volatile("rdtsc" : "=a"(row->last_low), "=d"(row->last_high));
     return true;
 }
 
-/* `value` must not be 0. When all slots are taken, the event that was last denied longest ago is
- * forgotten. */
-void denial_note(struct denials *denials, u64 value, u64 tsc, u64 rip, u64 cr3);
+/* All that were denied so far. */
+u64 denials_total(const struct denials *denials);
+
+/* A denied value; `msr` 0 for a selector's, which must not be 0. When all rows are taken, the one
+ * that was used longest ago is forgotten. */
+void denial_note(struct denials *denials, const struct denial *what);
 
 #endif

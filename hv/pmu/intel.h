@@ -138,13 +138,6 @@ static inline bool pmu_intel_needs_attention(u32 low)
     return (event == 0xc0 || event == 0x3c) && (low & EVTSEL_EN);
 }
 
-/* Notes a denied event. Selectors being cleared or prepared (EN clear) name no event yet. */
-static inline void pmu_intel_deny(struct pmu_intel *pmu, u64 value, u64 rip)
-{
-    if (value & EVTSEL_EN)
-        pmu_note_denial(&pmu->core, value, rip);
-}
-
 /* Sets a shadow from a selector in two halves, as WRMSR has it. */
 static inline void pmu_intel_set_shadow(struct pmu_intel *pmu, u32 counter, u32 low, u32 high)
 {
@@ -154,15 +147,14 @@ static inline void pmu_intel_set_shadow(struct pmu_intel *pmu, u32 counter, u32 
     shadow[1] = high;
 }
 
-/* After the WRMSR of `hardware`, the result for `value`, did not fault. */
-static inline void pmu_intel_commit(struct pmu_intel *pmu, u32 counter, u64 value, u64 hardware,
-                                    u64 rip)
+/* After the WRMSR of `hardware`, the result for `value`, did not fault. Whether an event was
+ * denied: a selector that is being cleared or prepared (EN clear) names none yet. */
+static inline bool pmu_intel_commit(struct pmu_intel *pmu, u32 counter, u64 value, u64 hardware)
 {
     pmu->shadow[counter] = value;
-    if (value != hardware)
-        pmu_intel_deny(pmu, value, rip);
     if (pmu_intel_needs_attention((u32)hardware))
         pmu->core.attention |= (u16)BIT(counter);
+    return value != hardware && (value & EVTSEL_EN);
 }
 
 /* What RDMSR of a selector gives where reads are intercepted. */

@@ -3,6 +3,7 @@
 #include "hv.h"
 #include "kick.h"
 #include "pmu/policy.h"
+#include "tsc.h"
 #include "vcpu.h"
 
 struct pmu pmu;
@@ -112,6 +113,31 @@ void pmu_start(struct cpu *cpu)
     cpu->pmu.core.generation = pmu.generation;
 }
 
+void pmu_note_denial(struct cpu *cpu, u32 msr, u64 value)
+{
+    struct code_state at;
+
+    vendor->code_state(cpu, &at);
+    denial_note(
+        &cpu->pmu.core.denials,
+        &(struct denial){
+            .value = value, .last = rdtsc(), .rip = at.rip, .cr3 = at.paging.cr3, .msr = msr});
+}
+
+/* Events that count until now and are denied from now on. */
+static void note_stopped(struct cpu *cpu, enum pmu_mode from)
+{
+    bool amd = hv.msr.vendor == CPU_AMD;
+    u32 counters = amd ? pmu.amd.counters : pmu.intel.counters;
+
+    for (u32 i = 0; from != PMU_OFF && pmu.mode == PMU_FILTERED && i < counters; i++) {
+        u64 value = amd ? cpu->pmu.amd.shadow[i] : cpu->pmu.intel.shadow[i];
+
+        if ((value & EVTSEL_EN) && !filter_allows(&pmu.filter, value))
+            pmu_note_denial(cpu, 0, value);
+    }
+}
+
 static void follow(struct cpu *cpu)
 {
     enum pmu_mode from = cpu->pmu.core.mode;
@@ -121,6 +147,7 @@ static void follow(struct cpu *cpu)
     else
         pmu_intel_switch(&cpu->pmu.intel, &pmu.intel, from, pmu.mode, &pmu.filter, &pmu.limits,
                          &native);
+    note_stopped(cpu, from);
 }
 
 void pmu_update(struct cpu *cpu)

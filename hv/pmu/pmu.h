@@ -31,6 +31,10 @@ void pmu_start(struct cpu *cpu);
  * changed. `self` calls with its own guest out and holds no lock. */
 u32 pmu_change(struct cpu *self, enum pmu_mode mode, const struct pmu_policy *policy);
 
+/* On a core whose guest is out: it was denied to put `value` into a register; `msr` 0: a selector.
+ */
+void pmu_note_denial(struct cpu *cpu, u32 msr, u64 value);
+
 /* On a core whose guest is out: follows the changes that it has missed. */
 void pmu_update(struct cpu *cpu);
 

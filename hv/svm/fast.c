@@ -79,15 +79,27 @@ static inline bool finish_selector(struct cpu *cpu, u32 low, u32 high)
     return opaque_true();
 }
 
+/* A value that does not enable has no row, and goes this way if nothing in it acts or faults. */
+static inline bool fast_known(struct cpu *cpu)
+{
+    u32 low = (u32)cpu_vmcb(cpu)->rax;
+
+    if (likely(low & EVTSEL_EN))
+        return denial_again(&cpu->pmu.core.denials, low, &cpu->regs[RDX]);
+    return !(u32)cpu->regs[RDX] && !(low & (u32)PERF_CTL_RESERVED);
+}
+
 static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
 {
-    u64 value = cpu->regs[RDX] << 32 | (u32)cpu_vmcb(cpu)->rax;
-    int counter = pmu_amd_counter((u32)cpu->regs[RCX]);
+    struct selector_halves *shadow = pmu_amd_shadow(&cpu->pmu.amd, (u32)cpu->regs[RCX]);
 
-    if (unlikely(counter < 0 || pmu.mode != PMU_FILTERED || pmu_amd_has_reserved(value)))
+    if (unlikely(!shadow || pmu.mode != PMU_FILTERED))
         return false;
-    cpu->pmu.amd.shadow[counter] = value;
-    pmu_amd_deny(&cpu->pmu.amd, value, cpu_vmcb(cpu)->rip);
+    if (unlikely(!fast_known(cpu)))
+        return false;
+    FORGET_REGISTERS();
+    shadow->low = (u32)cpu_vmcb(cpu)->rax;
+    shadow->high = (u32)cpu->regs[RDX];
     return finish_selector(cpu, 0, 0);
 }
 

@@ -100,7 +100,7 @@ static bool read_msr(struct cpu *cpu, struct vmcb *vmcb, u32 msr, u64 *value)
 static bool write_msr(struct cpu *cpu, struct vmcb *vmcb, u32 msr, u64 value)
 {
     if (msr != IA32_EFER)
-        return msr_write(cpu, msr, value, vmcb->rip);
+        return msr_write(cpu, msr, value);
     cpu->exits[EXIT_MSR_WRITE]++;
     return write_efer(vmcb, value);
 }

@@ -84,10 +84,9 @@ bool msr_read(struct cpu *self, u32 msr, u64 *value)
     return rdmsr_safe(msr, value);
 }
 
-bool msr_write(struct cpu *self, u32 msr, u64 value, u64 rip)
+bool msr_write(struct cpu *self, u32 msr, u64 value)
 {
     (void)self;
-    (void)rip;
     return wrmsr_safe(msr, value);
 }
 

@@ -77,11 +77,13 @@ static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
 
     if (unlikely(counter >= PMU_INTEL_COUNTERS || pmu.mode != PMU_FILTERED || (u32)cpu->regs[RDX]))
         return false;
-    if (unlikely(!finish_selector(cpu, counter, low & (u32)PERFEVTSEL_DENIED, 0)))
+    if (unlikely(low & (u32)PERFEVTSEL_DENIED)) /* may fault */
+        return false;
+    if (likely(low & EVTSEL_EN) &&
+        unlikely(!denial_again(&cpu->pmu.core.denials, low, &cpu->regs[RDX])))
         return false;
     FORGET_REGISTERS();
-    pmu_intel_deny(&cpu->pmu.intel, (u32)cpu->regs[RAX], vmread(VMCS_GUEST_RIP) - 2);
-    return opaque(true);
+    return finish_selector(cpu, (u32)cpu->regs[RCX] - IA32_PERFEVTSEL0, 0, 0);
 }
 
 static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)

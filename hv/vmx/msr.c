@@ -45,7 +45,7 @@ bool vmx_msr_write(struct cpu *cpu, u32 msr, u64 value)
     bool mtrr = is_mtrr(msr);
 
     if (!mtrr && msr != IA32_DEBUGCTL)
-        return msr_write(cpu, msr, value, vmread(VMCS_GUEST_RIP));
+        return msr_write(cpu, msr, value);
     cpu->exits[EXIT_MSR_WRITE]++;
     return mtrr ? mtrr_write(msr, value) : debugctl_write(value);
 }

@@ -96,12 +96,11 @@ bool msr_read(struct cpu *self, u32 msr, u64 *value)
     return msr_works;
 }
 
-bool msr_write(struct cpu *self, u32 msr, u64 value, u64 rip)
+bool msr_write(struct cpu *self, u32 msr, u64 value)
 {
     (void)self;
     (void)msr;
     (void)value;
-    (void)rip;
     return msr_works;
 }
 

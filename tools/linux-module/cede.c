@@ -52,6 +52,26 @@ static u64 hypercall(u32 call, u32 core, u32 item)
     return answer;
 }
 
+static void show_denials(struct seq_file *file, u32 core)
+{
+    u64 field[DENIAL_FIELDS];
+    u32 row, i;
+
+    for (row = 0;; row++) {
+        for (i = 0; i < DENIAL_FIELDS; i++)
+            field[i] = hypercall(HYPERCALL_DENIAL, core, row * DENIAL_FIELDS + i);
+        if (field[DENIAL_COUNT] == HYPERCALL_ERROR)
+            return;
+        if (field[DENIAL_COUNT])
+            seq_printf(file,
+                       "denied core=%u msr=%#llx value=%#llx count=%llu first=%llu last=%llu "
+                       "rip=%#llx cr3=%#llx\n",
+                       core, field[DENIAL_MSR], field[DENIAL_VALUE], field[DENIAL_COUNT],
+                       field[DENIAL_FIRST], field[DENIAL_LAST], field[DENIAL_RIP],
+                       field[DENIAL_CR3]);
+    }
+}
+
 static void show_core(struct seq_file *file, u32 core)
 {
     u64 identity = hypercall(HYPERCALL_CORE, core, 0);
@@ -80,6 +100,8 @@ static int show(struct seq_file *file, void *unused)
     seq_printf(file, "calls %llu\n", made);
     for (core = 0; core < cores; core++)
         show_core(file, core);
+    for (core = 0; core < cores; core++)
+        show_denials(file, core);
     return 0;
 }
 
