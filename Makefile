@@ -14,8 +14,7 @@ WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 all: $(BUILD)/cede.efi
 
 # --- the hypervisor image -------------------------------------------------------------------------
-# (Policies are text in the loader and in tools only.)
-HV_SRC := $(filter-out %_test.c %_fuzz.c %/policy_text.c,$(wildcard hv/*.c hv/svm/*.c hv/vmx/*.c hv/pmu/*.c hv/console/*.c))
+HV_SRC := $(filter-out %_test.c %_fuzz.c,$(wildcard hv/*.c hv/svm/*.c hv/vmx/*.c hv/pmu/*.c hv/console/*.c))
 HV_ASM := $(wildcard hv/*.S hv/svm/*.S hv/vmx/*.S)
 HV_OBJ := $(HV_SRC:%.c=$(BUILD)/%.o) $(HV_ASM:%.S=$(BUILD)/%.o)
 HV_CFLAGS := -std=c11 -Os -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Ihv \

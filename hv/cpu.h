@@ -72,6 +72,11 @@ struct vmx_cpu {
     } __attribute__((aligned(16))) guest_global, host_global;
 };
 
+/* What a guest was doing when it was stopped. Other registers are in struct cpu. */
+struct guest_state {
+    u64 cs, rip, rflags, rax, rsp, cr0, cr2, cr3, cr4, efer, cpl;
+};
+
 struct cpu {
     /* Guest registers by their encoding. RAX and RSP live in the VMCB and are copied here only for
      * exits that take the slow path. */
@@ -103,10 +108,11 @@ struct cpu {
 
     /* hv/kick.h; numbers of stops, 0 for none. */
     volatile u32 letter; /* this core is asked to stop; written by who asks, emptied by the core */
-    volatile u32 stopped_in; /* the last that it has answered ... */
-    volatile u32 done_in;    /* ... and left */
-    volatile bool kept;      /* for the console, hv/console/management.h; never a guest's again */
-    volatile bool deaf;      /* in wait-for-SIPI, where no signal is seen; set by the core */
+    volatile u32 stopped_in;  /* the last that it has answered ... */
+    volatile u32 done_in;     /* ... and left */
+    struct guest_state noted; /* VMX: when it was stopped, for the console */
+    volatile bool kept;       /* for the console, hv/console/management.h; never a guest's again */
+    volatile bool deaf;       /* in wait-for-SIPI, where no signal is seen; set by the core */
 };
 
 #define CHECK_OFFSET(constant, member) \

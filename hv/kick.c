@@ -28,6 +28,8 @@ static bool open_letter(struct cpu *self)
 
     if (!round)
         return false;
+    if (vendor->note_state)
+        vendor->note_state(self);
     self->stopped_in = round;
     while ((int)(kick.resumed - round) < 0)
         pause();

@@ -22,11 +22,6 @@ struct code_state {
     u32 byte_count;
 };
 
-/* What a guest was doing when it was stopped. Other registers are in struct cpu. */
-struct guest_state {
-    u64 cs, rip, rflags, rax, rsp, cr0, cr2, cr3, cr4, efer, cpl;
-};
-
 struct vendor {
     const char *name;
     /* The second-level map's format, where it is not that of the host's own tables; or NULL. */
@@ -83,6 +78,8 @@ struct vendor {
      * NULL, or false, where another core cannot know. */
     const char *(*last_exit)(struct cpu *cpu);
     bool (*guest_state)(struct cpu *cpu, struct guest_state *state);
+    /* On the core, which is being stopped: keeps what only it can read. NULL where all can. */
+    void (*note_state)(struct cpu *cpu);
 };
 
 extern const struct vendor svm_vendor, vmx_vendor;

@@ -16,19 +16,32 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-bool command_changes(const char *text)
+static enum effect effect_of(const struct command *command, bool arguments)
+{
+    if (command->effect != CHANGES_WITH_ARGUMENTS)
+        return command->effect;
+    return arguments ? CHANGES : LOOKS;
+}
+
+static struct span word_at(const char *text)
 {
     struct span word;
 
     while (*text == ' ')
         text++;
-    word.at = word.end = text;
-    while (*word.end && *word.end != ' ')
+    for (word.at = word.end = text; *word.end && *word.end != ' ';)
         word.end++;
+    return word;
+}
+
+enum effect command_effect(const char *text)
+{
+    struct span name = word_at(text), argument = word_at(name.end);
+
     for (u32 i = 0; i < command_count; i++)
-        if (span_is(word, commands[i].name))
-            return commands[i].changes;
-    return false;
+        if (span_is(name, commands[i].name))
+            return effect_of(&commands[i], argument.at < argument.end);
+    return LOOKS;
 }
 
 /* False when there are more words than any command takes. */
@@ -57,7 +70,7 @@ static void run(struct request *request, bool readonly)
         out_fail(request->out, "no command '%s'; help lists them", request->words[0]);
     else if (arguments < command->least || arguments > command->most)
         out_fail(request->out, "usage: %s %s", command->name, command->arguments);
-    else if (command->changes && readonly)
+    else if (readonly && effect_of(command, arguments) != LOOKS)
         out_fail(request->out, "console-lock = readonly in cede.conf: nothing is changed");
     else
         command->run(request);
@@ -69,7 +82,7 @@ void command_run(struct out *out, struct cpu *self, char *text, bool readonly)
 
     if (!split(&request, text))
         out_fail(out, "too many words; help lists the commands");
-    else if (request.count)
+    else if (request.count && request.words[0][0] != '#') /* pasted with the policy's lines */
         run(&request, readonly);
 }
 

@@ -8,7 +8,7 @@
 #include "console/out.h"
 #include "cpu.h"
 
-#define COMMAND_WORDS 8
+#define COMMAND_WORDS 24
 
 struct request {
     struct out *out;
@@ -17,11 +17,19 @@ struct request {
     char *words[COMMAND_WORDS];
 };
 
+/* What a command does to the machine. */
+enum effect {
+    LOOKS,
+    STAGES,  /* a part of a change to come: not in the log */
+    CHANGES, /* noted in the log */
+    CHANGES_WITH_ARGUMENTS,
+};
+
 struct command {
     const char *name, *arguments, *help;
     void (*run)(struct request *request);
     u8 least, most; /* arguments */
-    bool changes;   /* something: refused by console-lock = readonly, noted in the log */
+    u8 effect;      /* enum effect; all but LOOKS is refused by console-lock = readonly */
 };
 
 /* hv/console/table.c, in the order of `help`. */
@@ -35,8 +43,9 @@ const struct command *command_find(const char *name);
  * text does nothing. */
 void command_run(struct out *out, struct cpu *self, char *text, bool readonly);
 
-/* Whether `text` names a command that changes something. Leaves it as it is. */
-bool command_changes(const char *text);
+/* What the command in `text`, with its arguments, does: LOOKS, STAGES or CHANGES. Leaves it as it
+ * is. */
+enum effect command_effect(const char *text);
 
 /* An argument that is a number; on false the answer says what is wrong. */
 bool request_number(struct request *request, u32 index, u64 limit, const char *what, u64 *value);
@@ -51,6 +60,7 @@ void show_version(struct request *request);
 /* hv/console/show_pmu.c */
 void show_pmu(struct request *request);
 void show_policy(struct request *request);
+extern const char *const pmu_mode_names[];
 void show_denials(struct request *request);
 /* hv/console/act.c */
 void act_pause(struct request *request);
@@ -58,6 +68,9 @@ void act_resume(struct request *request);
 void act_reset(struct request *request);
 void act_reboot(struct request *request);
 void act_poweroff(struct request *request);
+/* hv/console/act_policy.c */
+void act_policy(struct request *request);
+void act_rule(struct request *request);
 /* hv/console/dump.c */
 void show_registers(struct request *request);
 

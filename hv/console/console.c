@@ -50,7 +50,7 @@ static void leave(void)
 
 static void run(struct out *out, struct cpu *self, char *text)
 {
-    if (command_changes(text) && !console.readonly)
+    if (command_effect(text) == CHANGES && !console.readonly)
         log_note("console: %s", text);
     command_run(out, self, text, console.readonly);
 }
@@ -76,7 +76,7 @@ static void typed_line(struct cpu *self, char *text)
 
 static void answer_frame(struct cpu *self, u32 sequence, char *text)
 {
-    bool changes = command_changes(text);
+    bool changes = command_effect(text) != LOOKS;
     struct out out;
 
     frame_begin(&out, &wire.answer, ANSWER_SIZE, sequence);

@@ -4,6 +4,7 @@
 #include "console/console.h"
 #include "hv.h"
 #include "log.h"
+#include "pmu/pmu.h"
 #include "tsc.h"
 #include "vcpu.h"
 
@@ -55,7 +56,7 @@ void show_guests(struct request *request)
     cell_text(out, act_paused() ? "paused" : "running");
     cell_number(out, hv.info->cpu_count - cores_in(CORE_MANAGEMENT));
     cell_number(out, act_paused() ? 0 : cores_in(CORE_RUNNING));
-    cell_text(out, pmu_mode_names[hv.info->policy.pmu]);
+    cell_text(out, pmu_mode_names[pmu.mode]);
     out_end(out);
 }
 
@@ -69,14 +70,16 @@ static void core_row(struct out *out, struct cpu *cpu)
     cell_text(out, guest ? "0" : "-");
     cell_text(out, state_of(cpu));
     cell_number(out, exits_of(cpu));
+    cell_number(out, denials_total(&cpu->pmu.core.denials));
     cell_text(out, exits_of(cpu) && vendor->last_exit ? vendor->last_exit(cpu) : "-");
 }
 
 void show_cores(struct request *request)
 {
     static const struct column columns[] = {
-        {"core", 4, COLUMN_NUMBER}, {"apic_id", 10, COLUMN_TEXT}, {"guest", 5, COLUMN_TEXT},
-        {"state", 10, COLUMN_TEXT}, {"exits", 12, COLUMN_NUMBER}, {"last_exit", 0, COLUMN_TEXT}};
+        {"core", 4, COLUMN_NUMBER},   {"apic_id", 10, COLUMN_TEXT}, {"guest", 5, COLUMN_TEXT},
+        {"state", 10, COLUMN_TEXT},   {"exits", 12, COLUMN_NUMBER}, {"denials", 9, COLUMN_NUMBER},
+        {"last_exit", 0, COLUMN_TEXT}};
     static const struct table table = {"cores", columns, COUNT(columns)};
 
     out_table(request->out, &table);

@@ -4,8 +4,6 @@
 #include "log.h"
 #include "pmu/pmu.h"
 
-extern const char *const pmu_mode_names[];
-
 static bool intel(void)
 {
     return hv.msr.vendor == CPU_INTEL;

@@ -1,25 +1,32 @@
 #include "console/command.h"
 
 static void help(struct request *request);
+static void policy(struct request *request);
 
 const struct command commands[] = {
-    {"help", "", "this list", help, 0, 0, false},
-    {"guests", "", "what runs here", show_guests, 0, 0, false},
-    {"cores", "", "what each core runs, its exits, its last exit", show_cores, 0, 0, false},
-    {"exits", "[all|CORE]", "by reason; per second since last asked", show_exits, 0, 1, false},
-    {"pmu", "[CORE]", "counters present, and what is programmed", show_pmu, 0, 1, false},
-    {"policy", "", "which events may be counted", show_policy, 0, 0, false},
-    {"denials", "", "events that were denied, by core", show_denials, 0, 0, false},
-    {"memory", "", "what Cede keeps for itself", show_memory, 0, 0, false},
-    {"log", "[LINES]", "Cede's last words", show_log, 0, 1, false},
-    {"version", "", "of Cede, and what it runs on", show_version, 0, 0, false},
+    {"help", "", "this list", help, 0, 0, LOOKS},
+    {"guests", "", "what runs here", show_guests, 0, 0, LOOKS},
+    {"cores", "", "what each core runs, its exits, its last exit", show_cores, 0, 0, LOOKS},
+    {"exits", "[all|CORE]", "by reason; per second since last asked", show_exits, 0, 1, LOOKS},
+    {"pmu", "[CORE]", "counters present, and what is programmed", show_pmu, 0, 1, LOOKS},
+    {"policy", "[WHAT]", "what may be counted; WHAT: filtered, full, off, a preset", policy, 0, 1,
+     CHANGES_WITH_ARGUMENTS},
+    {"allow", "EVENT...", "after policy begin: a line of a list, until policy commit", act_rule, 1,
+     COMMAND_WORDS - 1, STAGES},
+    {"deny", "EVENT...", "likewise; wins, wherever it stands", act_rule, 1, COMMAND_WORDS - 1,
+     STAGES},
+    {"denials", "", "events that were denied, by core", show_denials, 0, 0, LOOKS},
+    {"memory", "", "what Cede keeps for itself", show_memory, 0, 0, LOOKS},
+    {"log", "[LINES]", "Cede's last words", show_log, 0, 1, LOOKS},
+    {"version", "", "of Cede, and what it runs on", show_version, 0, 0, LOOKS},
     {"dump", "CORE", "a core's guest registers, with all cores stopped", show_registers, 1, 1,
-     false},
-    {"pause", "GUEST", "stops all its cores", act_pause, 1, 1, true},
-    {"resume", "GUEST", "lets them go on", act_resume, 1, 1, true},
-    {"reset", "GUEST", "starts it again; a sole tenant's is the machine's", act_reset, 1, 1, true},
-    {"reboot", "", "resets the machine, at once", act_reboot, 0, 0, true},
-    {"poweroff", "", "switches the machine off, at once", act_poweroff, 0, 0, true},
+     LOOKS},
+    {"pause", "GUEST", "stops all its cores", act_pause, 1, 1, CHANGES},
+    {"resume", "GUEST", "lets them go on", act_resume, 1, 1, CHANGES},
+    {"reset", "GUEST", "starts it again; a sole tenant's is the machine's", act_reset, 1, 1,
+     CHANGES},
+    {"reboot", "", "resets the machine, at once", act_reboot, 0, 0, CHANGES},
+    {"poweroff", "", "switches the machine off, at once", act_poweroff, 0, 0, CHANGES},
 };
 
 const u32 command_count = COUNT(commands);
@@ -38,4 +45,12 @@ static void help(struct request *request)
         cell_text(request->out, commands[i].help);
     }
     out_end(request->out);
+}
+
+static void policy(struct request *request)
+{
+    if (request->count > 1)
+        act_policy(request);
+    else
+        show_policy(request);
 }

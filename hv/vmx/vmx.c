@@ -230,4 +230,6 @@ const struct vendor vmx_vendor = {
     .advance = advance,
     .set_rflags = set_rflags,
     .inject_gp = inject_gp,
+    .guest_state = vmx_guest_state,
+    .note_state = vmx_note_state,
 };

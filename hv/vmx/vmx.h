@@ -69,6 +69,11 @@ void vmx_absorb_signal(struct cpu *cpu);
 void vmx_write_cr0(u64 value);
 void vmx_write_cr4(u64 value);
 u64 vmx_read_cr4(void);
+
+/* hv/vmx/inspect.c, for the console. */
+void vmx_note_state(struct cpu *cpu);
+bool vmx_guest_state(struct cpu *cpu, struct guest_state *state);
+
 void vmx_cr_exit(struct cpu *cpu);
 
 /* hv/vmx/msr.c: false: #GP(0). */

@@ -11,7 +11,7 @@ from .transport import TransportError, connect
 
 OK, REFUSED, USAGE, NO_LINE, NO_ANSWER, BAD_ANSWER = range(6)
 
-COMMANDS = ("help", "guests", "cores", "exits", "pmu", "policy", "denials", "memory", "log", "version", "dump",
+COMMANDS = ("help", "guests", "cores", "exits", "pmu", "policy", "allow", "deny", "denials", "memory", "log", "version", "dump",
             "pause", "resume", "reset", "reboot", "poweroff")
 OWN = ("watch", "export", "completion")
 
@@ -57,7 +57,7 @@ def parser():
     p.add_argument("-n", "--interval", type=positive, default=2.0, metavar="S", help="of watch (default 2)")
     p.add_argument("--count", type=int, default=0, metavar="N", help="of watch: so many times (default: for ever)")
     p.add_argument("command", nargs="+", metavar="COMMAND",
-                   help="Cede's (help lists them), or watch [COMMAND...], export, completion")
+                   help="Cede's (help lists them), policy [0] load FILE, watch [COMMAND...], export, completion")
     return p
 
 
@@ -105,8 +105,37 @@ def export(session):
     return OK
 
 
+def rules(path):
+    """-> the lines of a policy file that say something, without their comments"""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.partition("#")[0].split() for line in file]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return [(number, " ".join(words)) for number, words in enumerate(lines, start=1) if words]
+
+
+def load_policy(session, path, options):
+    """The file as a whole, or nothing: Cede checks each line, and puts the list in force at the end."""
+    lines = rules(path)
+    for number, line in lines:
+        if line.split()[0] not in ("allow", "deny"):
+            raise ValueError(f"{path}:{number}: '{line.split()[0]}': a line starts with allow or deny")
+    answer = session.command("policy begin")
+    for number, line in lines if answer["ok"] else ():
+        answer = session.command(line)
+        if not answer["ok"]:
+            print(f"cedectl: {path}:{number}: nothing was changed", file=sys.stderr)
+            return print_answer(answer, options)
+    return print_answer(session.command("policy commit") if answer["ok"] else answer, options)
+
+
 def carry_out(session, options):
     name, *words = options.command
+    if name == "policy" and words[-2:-1] == ["load"]:
+        if words[:-2] not in ([], ["0"]):
+            raise ValueError(f"policy {words[0]} load: there is only guest 0")
+        return load_policy(session, words[-1], options)
     if name == "watch":
         return watch(session, words, options)
     if name == "export":
