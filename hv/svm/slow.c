@@ -2,13 +2,9 @@
 #include "apic.h"
 #include "asm.h"
 #include "console/console.h"
-#include "cpuid_table.h"
 #include "exits.h"
 #include "hv.h"
-#include "hypercall_impl.h"
-#include "io.h"
 #include "log.h"
-#include "memory.h"
 #include "msr.h"
 #include "msr_access.h"
 #include "pmu/credit.h"
@@ -54,23 +50,6 @@ static void finish_instruction(struct cpu *cpu, u32 bytes)
     svm_instruction_done(cpu);
 }
 
-static void handle_cpuid(struct cpu *cpu, struct vmcb *vmcb)
-{
-    struct cpuid_context context = {.cr4 = vmcb->cr4,
-                                    .hypervisor_bit = hv.info->policy.hypervisor_bit,
-                                    .pmu_off = hv.info->policy.pmu == PMU_OFF};
-    u32 leaf = (u32)cpu->regs[RAX], subleaf = (u32)cpu->regs[RCX], out[4];
-
-    cpu->exits[EXIT_CPUID]++;
-    cpuid(leaf, subleaf, out);
-    cpuid_edit(&context, leaf, subleaf, out);
-    cpu->regs[RAX] = out[0];
-    cpu->regs[RBX] = out[1];
-    cpu->regs[RCX] = out[2];
-    cpu->regs[RDX] = out[3];
-    finish_instruction(cpu, 2);
-}
-
 /* EFER is in the VMCB, with SVME set for VMRUN's sake. The processor itself judges reserved bits:
  * the host's EFER takes the guest's value for a moment, with the bits that the host lives on kept.
  * LME may not change under paging, LMA is not writable (APM 3.1.7). */
@@ -105,61 +84,40 @@ static bool write_msr(struct cpu *cpu, struct vmcb *vmcb, u32 msr, u64 value)
     return write_efer(vmcb, value);
 }
 
-static void handle_msr(struct cpu *cpu, struct vmcb *vmcb)
+static void handle_rdmsr(struct cpu *cpu, struct vmcb *vmcb)
 {
-    u64 value = cpu->regs[RDX] << 32 | (u32)cpu->regs[RAX];
-    u32 msr = (u32)cpu->regs[RCX];
-    bool ok =
-        vmcb->exit_info1 ? write_msr(cpu, vmcb, msr, value) : read_msr(cpu, vmcb, msr, &value);
+    u64 value;
 
-    if (!ok) {
+    if (!read_msr(cpu, vmcb, (u32)cpu->regs[RCX], &value)) {
         svm_inject_gp(vmcb);
         return;
     }
-    if (!vmcb->exit_info1) {
-        cpu->regs[RAX] = (u32)value;
-        cpu->regs[RDX] = value >> 32;
-    }
+    exit_msr_result(cpu, value);
     finish_instruction(cpu, 2);
+}
+
+static void handle_wrmsr(struct cpu *cpu, struct vmcb *vmcb)
+{
+    if (write_msr(cpu, vmcb, (u32)cpu->regs[RCX], exit_msr_value(cpu)))
+        finish_instruction(cpu, 2);
+    else
+        svm_inject_gp(vmcb);
 }
 
 /* EXITINFO1 of an IOIO exit, APM 15.10.2; EXITINFO2 is the RIP of the next instruction. */
 static void handle_io(struct cpu *cpu, struct vmcb *vmcb)
 {
     u64 info = vmcb->exit_info1;
-    u32 size = (u32)FIELD(info, 6, 4), bits = size * 8;
-    u16 port = (u16)FIELD(info, 31, 16);
 
-    cpu->exits[EXIT_IO]++;
     if (info & BIT(2)) { /* INS, OUTS: nobody drives PM1 control that way */
+        cpu->exits[EXIT_IO]++;
         svm_inject_gp(vmcb);
         return;
     }
-    if (info & BIT(0)) {
-        u64 mask = MASK(bits - 1, 0), value = io_read(port, size) & mask;
-
-        cpu->regs[RAX] = size == 4 ? value : (cpu->regs[RAX] & ~mask) | value;
-    } else {
-        io_write(port, size, (u32)(cpu->regs[RAX] & MASK(bits - 1, 0)));
-    }
+    exit_io(cpu, (u16)FIELD(info, 31, 16), (u32)FIELD(info, 6, 4), info & BIT(0));
     vmcb->nrip = vmcb->exit_info2;
     finish_instruction(cpu, 0);
     vmcb->nrip = 0;
-}
-
-static void first_touch(struct cpu *cpu, struct vmcb *vmcb, u64 gpa)
-{
-    enum first_touch result;
-
-    cpu->exits[EXIT_MAP]++;
-    lock(&hv_lock);
-    result = memory_first_touch(gpa);
-    unlock(&hv_lock);
-    if (result == TOUCH_BEYOND)
-        stop(cpu, "access beyond what can be mapped");
-    if (result == TOUCH_HIDDEN)
-        log_line("core %u: the guest touched Cede's memory at %x (rip %x): it finds ones there",
-                 (u64)cpu->index, gpa, vmcb->rip);
 }
 
 static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
@@ -169,7 +127,8 @@ static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
     if (interrupted)
         vmcb->event_inj = interrupted;
     if (!(vmcb->exit_info1 & NPF_PRESENT)) {
-        first_touch(cpu, vmcb, gpa);
+        if (!exit_first_touch(cpu, gpa, vmcb->rip))
+            stop(cpu, "access beyond what can be mapped");
         return;
     }
     if (ALIGN_DOWN(gpa, PAGE_SIZE) != hv.apic_base || !(vmcb->exit_info1 & NPF_WRITE))
@@ -179,33 +138,24 @@ static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
 
 static void handle_vmmcall(struct cpu *cpu, struct vmcb *vmcb)
 {
-    if (vmcb->cpl != 0 || (u32)cpu->regs[RAX] != HYPERCALL_SIGNATURE) {
-        cpu->exits[EXIT_VIRT_INSN]++;
+    if (exit_hypercall(cpu, vmcb->cpl))
+        finish_instruction(cpu, 3);
+    else
         svm_inject(vmcb, UD);
-        return;
-    }
-    cpu->exits[EXIT_HYPERCALL]++;
-    cpu->regs[RAX] = hypercall(cpu, (u32)cpu->regs[RCX], (u32)cpu->regs[RDX], (u32)cpu->regs[RBX]);
-    finish_instruction(cpu, 3);
-}
-
-static __attribute__((noreturn)) void handle_shutdown(struct cpu *cpu, const struct vmcb *vmcb)
-{
-    cpu->exits[EXIT_SHUTDOWN]++;
-    log_line("triple fault in the guest on core %u, near cs:rip %x:%x cr2 %x cr3 %x: resetting the "
-             "machine",
-             (u64)cpu->index, (u64)vmcb->cs.selector, vmcb->rip, vmcb->cr2, vmcb->cr3);
-    platform_reset();
 }
 
 static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
 {
     switch (vmcb->exit_code) {
     case VMEXIT_CPUID:
-        handle_cpuid(cpu, vmcb);
+        exit_cpuid(cpu, vmcb->cr4);
+        finish_instruction(cpu, 2);
         return;
     case VMEXIT_MSR:
-        handle_msr(cpu, vmcb);
+        if (vmcb->exit_info1)
+            handle_wrmsr(cpu, vmcb);
+        else
+            handle_rdmsr(cpu, vmcb);
         return;
     case VMEXIT_NPF:
         handle_page_fault(cpu, vmcb);
@@ -246,7 +196,7 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         svm_init_exit(cpu);
         return;
     case VMEXIT_SHUTDOWN:
-        handle_shutdown(cpu, vmcb);
+        exit_triple_fault(cpu, vmcb->cs.selector, vmcb->rip, vmcb->cr2, vmcb->cr3);
     default:
         cpu->exits[EXIT_OTHER]++;
         stop(cpu, "unexpected exit");

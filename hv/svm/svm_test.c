@@ -10,6 +10,7 @@
 #include "console/fake_console.h"
 #include "svm/state.c"
 #include "svm/slow.c"
+#include "exits.c"
 #include "sleep.c"
 #include "io.c"
 
@@ -60,11 +61,6 @@ void svm_init_exit(struct cpu *self)
 void svm_nmi_exit(struct cpu *self)
 {
     (void)self;
-}
-
-void exit_rdpmc(struct cpu *self)
-{
-    self->regs[RAX] = self->regs[RDX] = 0;
 }
 
 void svm_smi_exit(struct cpu *self)
