@@ -57,6 +57,9 @@ static const struct feature {
     u8 bit;
     const char *name;
 } features[] = {
+    {0x1, CPUID_ECX, 5, "VMX"},
+    {0x1, CPUID_ECX, 6, "SMX"},
+    {0x1, CPUID_ECX, 15, "PDCM"},
     {0x1, CPUID_ECX, 21, "x2APIC"},
     {0x1, CPUID_ECX, 31, "hypervisor-bit"},
     {0x7, CPUID_EBX, 7, "SMEP"},
@@ -100,11 +103,41 @@ static void report_features(bool present, const char *prefix)
     say_wrapped(prefix, text);
 }
 
+static bool has_svm(void)
+{
+    return cpuid_value(0x80000001, 0, CPUID_ECX) & BIT(2);
+}
+
+static bool has_vmx(void)
+{
+    return cpuid_value(1, 0, CPUID_ECX) & BIT(5);
+}
+
 static void report_svm(void)
 {
-    if (cpuid_value(0x80000001, 0, CPUID_ECX) & BIT(2))
+    if (has_svm())
         say("cede: svm: revision %u, %u ASIDs\n", cpuid_value(0x8000000a, 0, CPUID_EAX) & 0xff,
             cpuid_value(0x8000000a, 0, CPUID_EBX));
+}
+
+static char control_names[2][1000]; /* that VT-x lacks, and has */
+
+static void add_control(const char *name, bool present)
+{
+    char *text = control_names[present];
+    size_t used = __builtin_strlen(text);
+
+    text_print(text + used, sizeof control_names[0] - used, "%s%s", used ? ", " : "", name);
+}
+
+static void report_vmx(void)
+{
+    if (!has_vmx())
+        return;
+    preflight_controls(&real_cpu, add_control);
+    say_wrapped("cede: vmx: ", control_names[true]);
+    if (control_names[false][0])
+        say_wrapped("cede: vmx lacks: ", control_names[false]);
 }
 
 /* When an MSR may be read without a fault. Those that only the processor's manual promises are not
@@ -124,9 +157,10 @@ static bool when_pat(void)
     return cpuid_value(1, 0, CPUID_EDX) & BIT(16);
 }
 
-static bool when_svm(void)
+/* Those that describe EPT and VPID exist only with them, which the preflight knows. */
+static bool when_ept(void)
 {
-    return cpuid_value(0x80000001, 0, CPUID_ECX) & BIT(2);
+    return has_vmx() && preflight(&real_cpu) == PREFLIGHT_OK;
 }
 
 static bool when_amd(void)
@@ -144,21 +178,23 @@ static const struct {
     const char *name;
     bool (*when)(void);
 } msrs[] = {
-    {0x0000001b, "APIC_BASE", when_always},   {0x0000008b, "PATCH_LEVEL", when_amd},
+    {0x0000001b, "APIC_BASE", when_always},   {0x0000003a, "FEATURE_CONTROL", has_vmx},
+    {0x00000480, "VMX_BASIC", has_vmx},       {0x00000485, "VMX_MISC", has_vmx},
+    {0x0000048c, "EPT_VPID_CAP", when_ept},   {0x0000008b, "PATCH_LEVEL", when_amd},
     {0x000000fe, "MTRRCAP", when_mtrr},       {0x00000277, "PAT", when_pat},
     {0x000002ff, "MTRR_DEF_TYPE", when_mtrr}, {0xc0000080, "EFER", when_always},
     {0xc0010010, "SYSCFG", when_amd},         {0xc0010015, "HWCR", when_amd},
     {0xc001001a, "TOP_MEM", when_amd_metal},  {0xc001001d, "TOM2", when_amd_metal},
     {0xc0010111, "SMM_BASE", when_amd_metal}, {0xc0010112, "SMM_ADDR", when_amd_metal},
-    {0xc0010113, "SMM_MASK", when_amd_metal}, {0xc0010114, "VM_CR", when_svm},
-    {0xc0010117, "VM_HSAVE_PA", when_svm},
+    {0xc0010113, "SMM_MASK", when_amd_metal}, {0xc0010114, "VM_CR", has_svm},
+    {0xc0010117, "VM_HSAVE_PA", has_svm},
 };
 
 static void report_msrs(void)
 {
     for (unsigned i = 0; i < COUNT(msrs); i++)
         if (msrs[i].when())
-            say("cede: msr: %-13s %08x = %016lx\n", msrs[i].name, msrs[i].msr,
+            say("cede: msr: %-15s %08x = %016lx\n", msrs[i].name, msrs[i].msr,
                 real_cpu.rdmsr(msrs[i].msr));
 }
 
@@ -166,6 +202,7 @@ void check_cpu_report(void)
 {
     report_name();
     report_svm();
+    report_vmx();
     report_features(true, "cede: has: ");
     report_features(false, "cede: lacks: ");
     say("cede: pmu: %s\n", pmu_text());

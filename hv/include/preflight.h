@@ -35,6 +35,9 @@ struct cpu_ops {
 /* Judges the running processor. */
 enum preflight preflight(const struct cpu_ops *ops);
 
+/* For --check, where the processor has VT-x: calls `row` for each control that Cede sets. */
+void preflight_controls(const struct cpu_ops *ops, void (*row)(const char *name, bool present));
+
 /* One sentence for the operator: what is wrong and what to do. Never NULL. */
 const char *preflight_text(enum preflight code);
 

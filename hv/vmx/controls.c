@@ -198,7 +198,7 @@ void vmx_hide(const struct vmx_hidden *hidden, u32 leaf, u32 subleaf, u32 regs[4
             regs[features[i].reg] &= ~(u32)BIT(features[i].bit);
 }
 
-void vmx_list_controls(const struct cpu_ops *ops, void (*row)(const char *name, bool present))
+void preflight_controls(const struct cpu_ops *ops, void (*row)(const char *name, bool present))
 {
     u64 allowed[WORDS];
 

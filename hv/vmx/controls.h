@@ -1,5 +1,5 @@
 /* Which VMX controls are set, computed from what the processor allows (SDM volume 3, appendix A).
- * Pure: linked into the loader too, for its refusals and --check. */
+ * Pure: linked into the loader too, for its refusals and --check (preflight_controls()). */
 #ifndef CEDE_VMX_CONTROLS_H
 #define CEDE_VMX_CONTROLS_H
 
@@ -29,8 +29,5 @@ const char *vmx_missing_text(int row);
 
 /* Takes hidden features out of what CPUID answered: EAX, EBX, ECX, EDX. */
 void vmx_hide(const struct vmx_hidden *hidden, u32 leaf, u32 subleaf, u32 regs[4]);
-
-/* For --check: calls `row` with each control's name, and whether the processor has it. */
-void vmx_list_controls(const struct cpu_ops *ops, void (*row)(const char *name, bool present));
 
 #endif
