@@ -3,8 +3,9 @@
 JOBS   := $(shell nproc 2>/dev/null || echo 2)
 CPUS   ?= 4
 MEMORY ?= $(if $(filter P,$(BED)),768,512)
-# Bed Q has AMD only; bed P, slower, has both, and counters that count.
-VENDOR ?= amd
+# Bed Q has AMD only; bed P, slower, has both (Intel when not said), and counters that count.
+VENDOR ?=
+ON_P   := $(or $(VENDOR),intel)
 BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
 
 ##   make             build/cede.efi, and build/hv.elf inside it
@@ -40,7 +41,7 @@ run:
 # On bed P the shell has Debian's perf.
 PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
 RUN_ON_Q   := --options 'console=ttyS0 initrd=\initrd.gz'
-RUN_ON_P   := --vendor $(VENDOR) --add $(PERF_GZ)=perf.gz \
+RUN_ON_P   := --vendor $(ON_P) --add $(PERF_GZ)=perf.gz \
               --options 'console=ttyS0,115200 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
 
 run-now: $(BUILD)/cede.efi $(LINUX_FILES) $(if $(filter P,$(BED)),$(PERF_GZ))
@@ -53,7 +54,7 @@ demo:
 	@$(MAKE) --no-print-directory -j$(JOBS) demo-now
 
 demo-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(LINUX_FILES) $(PERF_GZ)
-	@tools/demo $(BUILD) $(VENDOR)
+	@tools/demo $(BUILD) $(ON_P)
 
 # --- lint -----------------------------------------------------------------------------------------
 C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
