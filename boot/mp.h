@@ -18,7 +18,7 @@ struct mp_cpu {
     enum preflight verdict;
     bool shadow_stack;
     u64 apic_base, efer, cr4, pat;
-    u64 vm_control; /* VM_CR or IA32_FEATURE_CONTROL */
+    u64 vm_control;        /* VM_CR or IA32_FEATURE_CONTROL */
     volatile bool started; /* HV_START was called, and returned this */
     u64 status;
 };

@@ -83,8 +83,8 @@ static void write_reset_values(void)
 
 /* Disabling the APIC forgets everything in it, requests in IRR included, which no register write
  * can clear; enabling it again starts from the reset state (APM 16.3.1, 16.9 for the way back to
- * x2APIC mode). The registers are written all the same: Bochs keeps some of them, and an x2APIC that
- * is locked (SDM 11.12.1, LEGACY_XAPIC_DISABLED) cannot be disabled. */
+ * x2APIC mode). The registers are written all the same: Bochs keeps some of them, and an x2APIC
+ * that is locked (SDM 11.12.1, LEGACY_XAPIC_DISABLED) cannot be disabled. */
 void apic_reset(void)
 {
     u64 base = rdmsr(IA32_APIC_BASE);
