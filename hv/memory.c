@@ -259,16 +259,12 @@ enum first_touch memory_first_touch(u64 gpa)
                : TOUCH_BEYOND;
 }
 
-/* Whole words where they lie so, which page table entries always do. */
-static bool copy_out(u64 gpa, u8 *to, u32 size)
+/* Less than a word; never beyond the word, which may be the page's last. */
+static bool copy_few(u64 gpa, u8 *to, u32 size)
 {
-    u64 word;
-
-    for (; size >= 8 && gpa % 8 == 0; gpa += 8, to += 8, size -= 8)
-        if (!read_safe(gpa, (u64 *)(void *)to))
-            return false;
     while (size) {
         u32 skip = gpa % 8, part = MIN(8 - skip, size);
+        u64 word;
 
         if (!read_safe(gpa - skip, &word))
             return false;
@@ -276,6 +272,19 @@ static bool copy_out(u64 gpa, u8 *to, u32 size)
             *to++ = (u8)word;
     }
     return true;
+}
+
+/* By words, the last of which may overlap the one before. Page table entries are one word each. */
+static bool copy_out(u64 gpa, u8 *to, u32 size)
+{
+    u32 done = 0;
+
+    if (size < 8)
+        return copy_few(gpa, to, size);
+    for (; done + 8 <= size; done += 8)
+        if (!read_safe(gpa + done, (u64 *)(void *)(to + done)))
+            return false;
+    return done == size || read_safe(gpa + size - 8, (u64 *)(void *)(to + size - 8));
 }
 
 bool memory_read(void *context, u64 gpa, void *buffer, u32 size)

@@ -85,8 +85,8 @@ lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bed_selftest tools/bedlib
 
 # The fast path's calling convention allows it no calls, and no jumps out of its file.
-lint-fast-path: $(BUILD)/hv/svm/fast.o
-	@! objdump -dr $< | grep -E '\scall|R_X86_64_PLT32' || { echo "$<: the fast path must not call"; false; }
+lint-fast-path: $(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o
+	@! objdump -dr $^ | grep -E '\scall|R_X86_64_PLT32' || { echo "$^: fast paths must not call"; false; }
 
 # --- tests ----------------------------------------------------------------------------------------
 FOREIGN := $(BUILD)/foreign/.done

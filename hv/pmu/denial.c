@@ -13,9 +13,9 @@ static struct rows rows_for(struct denials *denials, u64 msr)
 
 static struct denial *find(struct rows rows, u64 value, u64 msr)
 {
-    for (u32 i = 0; i < rows.count; i++)
-        if (rows.first[i].value == value && rows.first[i].msr == msr)
-            return &rows.first[i];
+    for (struct denial *row = rows.first; row < rows.first + rows.count; row++)
+        if (row->value == value && row->msr == msr)
+            return row;
     return NULL;
 }
 
@@ -23,9 +23,9 @@ static struct denial *oldest(struct rows rows)
 {
     struct denial *best = rows.first;
 
-    for (u32 i = 1; i < rows.count; i++)
-        if (rows.first[i].last < best->last)
-            best = &rows.first[i];
+    for (struct denial *row = rows.first; row < rows.first + rows.count; row++)
+        if (row->last < best->last)
+            best = row;
     return best;
 }
 

@@ -49,8 +49,10 @@ void pmu_mode_changed(unsigned cpu, unsigned mode)
 {
     Tally *tally = &pmu_tally[cpu];
     Core *core = processors[cpu].core;
-    if (tally->watch_clock)
-        tally->mode == MODE_UNKNOWN ? core->start_clock() : core->tick();
+    if (tally->mode == MODE_UNKNOWN) /* from sleep, whether somebody watches the clock or not */
+        core->start_clock();
+    else if (tally->watch_clock)
+        core->tick();
     core->enter_mode(mode);
     if (core->settings_pending())
         core->settle();
