@@ -5,7 +5,7 @@ test-console:
 	@tools/setup test
 	@$(MAKE) --no-print-directory -j$(JOBS) test-console-now
 
-test-console-now: $(BUILD)/cede.efi $(LINUX_FILES) test-cedectl
+test-console-now: $(BUILD)/cede.efi $(LINUX_FILES) $(BUILD)/tools/pmu-bochs/perf.gz test-cedectl
 	@tools/test-console
 
 test-cedectl:
