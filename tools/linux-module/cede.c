@@ -28,6 +28,7 @@ static const char *const states[] = {
     [CORE_RUNNING] = "running",
     [CORE_WAITING] = "waiting",
     [CORE_STOPPED] = "stopped",
+    [CORE_MANAGEMENT] = "management",
 };
 
 static atomic64_t calls;
