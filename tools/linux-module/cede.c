@@ -24,11 +24,8 @@
 static const char *const reasons[EXIT_REASONS] = {EXIT_TABLE(REASON_NAME)};
 
 static const char *const states[] = {
-    [CORE_FIRMWARE] = "firmware",
-    [CORE_RUNNING] = "running",
-    [CORE_WAITING] = "waiting",
-    [CORE_STOPPED] = "stopped",
-    [CORE_MANAGEMENT] = "management",
+    [CORE_FIRMWARE] = "firmware", [CORE_RUNNING] = "running",       [CORE_WAITING] = "waiting",
+    [CORE_STOPPED] = "stopped",   [CORE_MANAGEMENT] = "management",
 };
 
 static atomic64_t calls;
