@@ -10,6 +10,7 @@
 #include "msr_rows_amd.c"
 #include "msr_rows_intel.c"
 #include "msr_table.c"
+#include "msr_rows_check.h"
 
 /* One model for each part, and the ones that stand for most: Ice Lake (bed P), Sapphire Rapids,
  * Silvermont; the last is nobody's yet. */
@@ -23,23 +24,8 @@ static struct msr_context context(u8 model, enum pmu_mode pmu)
 
 /* What Linux 6.1 and 6.12 touch on Intel's processors from power-on until perf, resctrl, cpufreq,
  * thermal, EDAC and turbostat are up: compiled from the sources named, under arch/x86 unless they
- * begin with drivers/. A denied access must be one that Linux survives: with an accessor that
- * catches the fault (SAFE), or after a feature bit that is hidden (the feature's name). */
-#define SAFE       FEATURE_COUNT
-#define NOT_DENIED FEATURE_NONE
-
-static const struct linux_msr {
-    u32 first, last;
-    u8 step, read, write;
-    u8 guard;
-    const char *name, *where;
-} linux_msrs[] = {
-#define P        MSR_PASS, MSR_PASS, NOT_DENIED
-#define T        MSR_TRAP, MSR_TRAP, NOT_DENIED
-#define TW       MSR_PASS, MSR_TRAP, NOT_DENIED
-#define Z        MSR_IGNORE, MSR_IGNORE, NOT_DENIED
-#define D(guard) MSR_GP, MSR_GP, guard
-#define ONE(msr) msr, msr, 1
+ * begin with drivers/. */
+static const struct linux_msr linux_msrs[] = {
     {ONE(0x10), P, "TSC", "kernel/tsc.c"},
     {ONE(0x17), P, "IA32_PLATFORM_ID", "kernel/cpu/microcode/intel.c"},
     {ONE(0x1b), TW, "IA32_APICBASE", "kernel/apic/apic.c"},
@@ -440,31 +426,10 @@ static void map_says_what_the_table_says(void **state)
             }
 }
 
-static bool overlap(const struct msr_row *a, const struct msr_row *b)
-{
-    if (a->parts && b->parts && !(a->parts & b->parts))
-        return false;
-    for (u32 msr = a->first; msr <= a->last; msr += a->step)
-        if (holds(b, msr))
-            return true;
-    return false;
-}
-
 static void rows_are_well_formed(void **state)
 {
     (void)state;
-    for (u32 i = 0; i < msr_rows_intel.count; i++) {
-        const struct msr_row *row = &msr_rows_intel.rows[i];
-
-        assert_true(row->step && row->first <= row->last &&
-                    (row->last - row->first) % row->step == 0);
-        assert_true(row->rule <= RULE_FROZEN && row->feature < FEATURE_COUNT);
-        assert_true(row->reason[0] && memchr(row->reason, 0, sizeof(row->reason)));
-        assert_true(i == 0 || row[-1].first <= row->first);
-        for (u32 j = 0; j < i; j++)
-            if (overlap(row, &msr_rows_intel.rows[j]))
-                fail_msg("%x and %x overlap", row->first, msr_rows_intel.rows[j].first);
-    }
+    expect_well_formed(&msr_rows_intel);
 }
 
 static void models_are_listed_once(void **state)

@@ -7,6 +7,7 @@
 #include "msr_rows_amd.c"
 #include "msr_rows_intel.c"
 #include "msr_table.c"
+#include "msr_rows_check.h"
 
 #define ZEN4 0x19
 
@@ -17,24 +18,8 @@ static struct msr_context context(u32 family, enum pmu_mode pmu)
 
 /* What Linux 6.1 and 6.12 touch on the AMD server processors of families 17h to 1Ah from power-on
  * until perf, resctrl, cpufreq, EDAC and hwmon are up: compiled from the sources named, under
- * arch/x86 unless they begin with drivers/. A denied access must be one that Linux survives: with
- * an accessor that catches the fault (SAFE), or after a feature bit that is hidden (the feature's
- * name). */
-#define SAFE       FEATURE_COUNT
-#define NOT_DENIED FEATURE_NONE
-
-static const struct linux_msr {
-    u32 first, last;
-    u8 step, read, write;
-    u8 guard;
-    const char *name, *where;
-} linux_msrs[] = {
-#define P        MSR_PASS, MSR_PASS, NOT_DENIED
-#define T        MSR_TRAP, MSR_TRAP, NOT_DENIED
-#define TW       MSR_PASS, MSR_TRAP, NOT_DENIED
-#define D(guard) MSR_GP, MSR_GP, guard
-#define F        MSR_PASS, MSR_IGNORE, NOT_DENIED
-#define ONE(msr) msr, msr, 1
+ * arch/x86 unless they begin with drivers/. */
+static const struct linux_msr linux_msrs[] = {
     {ONE(0x10), P, "TSC", "kernel/tsc.c"},
     {ONE(0x1b), TW, "IA32_APICBASE", "kernel/apic/apic.c, kernel/cpu/topology.c"},
     {ONE(0x3b), P, "IA32_TSC_ADJUST", "kernel/tsc_sync.c"},
@@ -374,30 +359,10 @@ static void map_says_what_the_table_says(void **state)
             }
 }
 
-static bool overlap(const struct msr_row *a, const struct msr_row *b)
-{
-    if (a->parts && b->parts && !(a->parts & b->parts))
-        return false;
-    for (u32 msr = a->first; msr <= a->last; msr += a->step)
-        if (holds(b, msr))
-            return true;
-    return false;
-}
-
 static void rows_are_well_formed(void **state)
 {
     (void)state;
-    for (u32 i = 0; i < msr_rows_amd.count; i++) {
-        const struct msr_row *row = &msr_rows_amd.rows[i];
-
-        assert_true(row->step && row->first <= row->last &&
-                    (row->last - row->first) % row->step == 0);
-        assert_true(row->rule <= RULE_FROZEN && row->feature < FEATURE_COUNT);
-        assert_true(row->reason[0] && memchr(row->reason, 0, sizeof(row->reason)));
-        assert_true(i == 0 || row[-1].first <= row->first);
-        for (u32 j = 0; j < i; j++)
-            assert_false(overlap(row, &msr_rows_amd.rows[j]));
-    }
+    expect_well_formed(&msr_rows_amd);
 }
 
 static void families(void **state)
