@@ -5,31 +5,7 @@
  *
  * The last look at what arrived is a compare with memory, a jump and the entry: an NMI that comes in between finds
  * RIP inside the window and goes on at vmx_late (hv/exception.c). */
-#include "cpu.h"
-
-    .macro save_fast
-    mov     %rax, CPU_RAX(%rsp)
-    mov     %rcx, CPU_RCX(%rsp)
-    mov     %rdx, CPU_RDX(%rsp)
-    mov     %rbx, CPU_RBX(%rsp)
-    mov     %rdi, CPU_RDI(%rsp)
-    mov     %rsp, %rdi
-    .endm
-
-    .macro save_others
-    mov     %rsi, CPU_RSI(%rsp)
-    mov     %rbp, CPU_RBP(%rsp)
-    mov     %r8, CPU_R8(%rsp)
-    mov     %r9, CPU_R9(%rsp)
-    mov     %r10, CPU_R10(%rsp)
-    mov     %r11, CPU_R11(%rsp)
-    mov     %r12, CPU_R12(%rsp)
-    mov     %r13, CPU_R13(%rsp)
-    mov     %r14, CPU_R14(%rsp)
-    mov     %r15, CPU_R15(%rsp)
-    mov     %rsp, %rdi
-    xor     %ebp, %ebp              /* where backtraces end */
-    .endm
+#include "run_registers.inc"
 
     .text
     .globl vmx_enter, vmx_exited, vmx_exited_list, vmx_fast_start, vmx_fast_end
@@ -44,10 +20,7 @@ vmx_enter:
 vmx_fast_start:
 fast_return:
     mov     CPU_RAX(%rsp), %rax
-    mov     CPU_RCX(%rsp), %rcx
-    mov     CPU_RDX(%rsp), %rdx
-    mov     CPU_RBX(%rsp), %rbx
-    mov     CPU_RDI(%rsp), %rdi
+    load_fast
 resume:
 vmx_window_start:
     cmpb    $0, CPU_ARRIVED(%rsp)
@@ -65,6 +38,7 @@ failed:
     ud2
 
 vmx_exited:
+    mov     %rax, CPU_RAX(%rsp)
     save_fast
     call    vmx_fast_exit
     test    %al, %al                /* a bool is 8 bits */
@@ -75,26 +49,15 @@ slow:
     call    vmx_slow_exit
 slow_return:
     mov     CPU_RAX(%rsp), %rax
-    mov     CPU_RCX(%rsp), %rcx
-    mov     CPU_RDX(%rsp), %rdx
-    mov     CPU_RBX(%rsp), %rbx
-    mov     CPU_RBP(%rsp), %rbp
-    mov     CPU_RSI(%rsp), %rsi
-    mov     CPU_RDI(%rsp), %rdi
-    mov     CPU_R8(%rsp), %r8
-    mov     CPU_R9(%rsp), %r9
-    mov     CPU_R10(%rsp), %r10
-    mov     CPU_R11(%rsp), %r11
-    mov     CPU_R12(%rsp), %r12
-    mov     CPU_R13(%rsp), %r13
-    mov     CPU_R14(%rsp), %r14
-    mov     CPU_R15(%rsp), %r15
+    load_fast
+    load_others
     cmpb    $0, CPU_LAUNCHED(%rsp)
     jne     resume
     jmp     launch
 
 /* Exits where IA32_PERF_GLOBAL_CTRL is in MSR lists. */
 vmx_exited_list:
+    mov     %rax, CPU_RAX(%rsp)
     save_fast
     call    vmx_fast_exit_list
     test    %al, %al
@@ -103,6 +66,7 @@ vmx_exited_list:
 
 /* Something arrived: the guest's registers are all loaded. */
 vmx_late:
+    mov     %rax, CPU_RAX(%rsp)
     save_fast
     save_others
     call    vmx_before_entry
