@@ -1,6 +1,7 @@
 #include "startup.h"
 #include "apic.h"
 #include "console/console.h"
+#include "console/management.h"
 #include "hv.h"
 #include "kick.h"
 #include "log.h"
@@ -116,6 +117,16 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
     unlock(&hv_lock);
     kick_release();
     console_release();
+}
+
+void startup_init_arrived(struct cpu *cpu)
+{
+    management_claim(cpu);
+    cpu->exits[EXIT_INIT]++;
+    if (cpu->index != hv.info->bsp)
+        return;
+    log_line("INIT at the boot processor: resetting the machine");
+    platform_reset();
 }
 
 void startup_note_captured(struct cpu *cpu)

@@ -44,6 +44,10 @@ bool icr_addresses(const struct cpu *self, const struct cpu *target, u32 low, u3
 /* Carries out an INIT or SIPI that the guest of `self` sends. */
 void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic);
 
+/* On `cpu` itself: an INIT that is the guest's own has made it exit. Returns if the core is to wait
+ * for its SIPI; the boot processor's resets the machine, and one that Cede keeps stays. */
+void startup_init_arrived(struct cpu *cpu);
+
 /* On `cpu` itself, just before its first entry. */
 void startup_note_captured(struct cpu *cpu);
 

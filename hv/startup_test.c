@@ -24,6 +24,7 @@ static struct {
     bool locked;
 } sent[8];
 static u32 sent_count;
+static const struct cpu *claimed;
 static jmp_buf machine_reset;
 
 void apic_send(u32 apic_id, u32 low)
@@ -45,6 +46,11 @@ void kick_release(void)
 {
     assert_true(kick_held);
     kick_held = false;
+}
+
+void management_claim(struct cpu *cpu)
+{
+    claimed = cpu;
 }
 
 void log_line(const char *format, ...)
@@ -152,6 +158,20 @@ static void sipi_goes_to_our_trampoline_once(void **state)
     assert_int_equal(cpu_at(1)->state, CORE_RUNNING);
 }
 
+static void an_init_that_arrived_is_counted(void **state)
+{
+    (void)state;
+    claimed = NULL;
+    hv.info->bsp = 0;
+    startup_init_arrived(cpu_at(1));
+    assert_ptr_equal(claimed, cpu_at(1));
+    assert_int_equal(cpu_at(1)->exits[EXIT_INIT], 1);
+    if (!setjmp(machine_reset)) {
+        startup_init_arrived(cpu_at(0));
+        fail();
+    }
+}
+
 static void sipi_without_init_is_dropped(void **state)
 {
     (void)state;
@@ -243,6 +263,7 @@ int main(void)
         TEST(init_resets_a_core_for_real),
         TEST(nobody_else_owns_a_lock_when_a_core_dies),
         TEST(sipi_goes_to_our_trampoline_once),
+        TEST(an_init_that_arrived_is_counted),
         TEST(sipi_without_init_is_dropped),
         TEST(a_core_that_firmware_kept_comes_in_by_sipi),
         TEST(with_r_init_sipis_go_by_mail),

@@ -4,10 +4,8 @@
  * is set it turns into #SX instead of resetting the core. SIPIs never exit, so the core waits here
  * for mail (hv/startup.c). */
 #include "apic.h"
-#include "console/management.h"
 #include "hv.h"
 #include "kick.h"
-#include "log.h"
 #include "startup.h"
 #include "svm/svm.h"
 
@@ -166,12 +164,7 @@ void svm_init_exit(struct cpu *cpu)
         if (!cpu->init_sent)
             return;
     }
-    management_claim(cpu);
-    cpu->exits[EXIT_INIT]++;
-    if (cpu->index == hv.info->bsp) {
-        log_line("INIT at the boot processor: resetting the machine");
-        platform_reset();
-    }
+    startup_init_arrived(cpu);
     note_init(cpu);
     apic_reset();
     svm_reset_state(cpu, wait_for_sipi(cpu));

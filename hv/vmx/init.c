@@ -3,10 +3,8 @@
  * NMI and SMI are blocked. */
 #include "apic.h"
 #include "asm.h"
-#include "console/management.h"
 #include "hv.h"
 #include "kick.h"
-#include "log.h"
 #include "startup.h"
 #include "vmx/vmx.h"
 
@@ -52,12 +50,7 @@ void vmx_init_exit(struct cpu *cpu)
         cpu->exits[EXIT_KICK]++;
         return;
     }
-    management_claim(cpu);
-    cpu->exits[EXIT_INIT]++;
-    if (cpu->index == hv.info->bsp) {
-        log_line("INIT at the boot processor: resetting the machine");
-        platform_reset();
-    }
+    startup_init_arrived(cpu);
     wait_for_sipi(cpu);
 }
 

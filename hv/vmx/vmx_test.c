@@ -12,6 +12,8 @@
 #include "vmx/cr.c"
 #include "vmx/event.c"
 #include "vmx/ept.c"
+#include "icr.c"
+#include "startup.c"
 #include "vmx/init.c"
 #include "vmx/msr.c"
 #include "vmx/slow.c"
@@ -19,7 +21,8 @@
 struct hv hv;
 struct vmx vmx;
 struct pmu pmu;
-struct lock hv_lock;
+struct lock hv_lock, log_lock;
+const struct vendor *vendor;
 const char vmx_exited[1], vmx_exited_list[1];
 
 static struct cpu *cpu;
@@ -69,6 +72,30 @@ void console_tick(struct cpu *self)
 void management_claim(struct cpu *self)
 {
     (void)self;
+}
+
+void console_hold(struct cpu *self)
+{
+    (void)self;
+}
+
+void console_release(void)
+{
+}
+
+void kick_hold(struct cpu *self)
+{
+    (void)self;
+}
+
+void kick_release(void)
+{
+}
+
+void apic_send(u32 apic_id, u32 low)
+{
+    (void)apic_id;
+    (void)low;
 }
 
 void apic_reset(void)
@@ -229,8 +256,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- state -------------------------------------------------------------------------------------
- */
+/* --- state ----------------------------------------------------------------------------------- */
 
 static u64 rights(enum vmcs_segment segment)
 {
@@ -367,8 +393,7 @@ static void global_ctrl_without_its_control_is_in_lists(void **state)
     assert_int_equal(cpu->vmx.host_global.value, 0);
 }
 
-/* --- control registers --------------------------------------------------------------------------
- */
+/* --- control registers ----------------------------------------------------------------------- */
 
 /* What the processor does with a guest's MOV to CR4 (25.3). -> whether it exits */
 static bool mov_cr4(u64 value)
@@ -412,8 +437,7 @@ static void ne_is_the_guests_view(void **state)
     assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0); /* it is executed again, and does not exit */
 }
 
-/* --- events
- * --------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------- */
 
 /* An entry and the exit that follows. -> what was delivered */
 static u64 enter_and_exit(u64 reason)
@@ -530,8 +554,7 @@ static void gp_has_an_error_code_in_protected_mode(void **state)
     assert_true(fake_vmcs[VMCS_ENTRY_EVENT] & EVENT_ERROR_CODE);
 }
 
-/* --- INIT and SIPI
- * --------------------------------------------------------------------------------- */
+/* --- INIT and SIPI --------------------------------------------------------------------------- */
 
 static void init_waits_in_hardware(void **state)
 {
@@ -617,8 +640,7 @@ static void a_signal_at_a_waiting_core_is_absorbed_later(void **state)
     assert_int_equal(resets, 1);
 }
 
-/* --- exits
- * --------------------------------------------------------------------------------------------- */
+/* --- exits ----------------------------------------------------------------------------------- */
 
 static void an_emulated_instruction_ends_like_a_real_one(void **state)
 {
