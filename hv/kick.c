@@ -16,12 +16,6 @@ static struct {
     volatile u32 resumed; /* stops ended */
 } kick;
 
-static void pauses(u32 count)
-{
-    while (count--)
-        pause();
-}
-
 static bool open_letter(struct cpu *self)
 {
     u32 round = __atomic_exchange_n(&self->letter, 0, __ATOMIC_SEQ_CST);
@@ -67,6 +61,12 @@ static bool listens(const struct cpu *target)
            target->state != CORE_STOPPED;
 }
 
+/* Whether `self` still waits for its answer. */
+static bool is_silent(const struct cpu *self, const struct cpu *target)
+{
+    return target != self && target->stopped_in != kick.round && listens(target);
+}
+
 static void write_letters(const struct cpu *self)
 {
     for (u32 i = 0; i < hv.info->cpu_count; i++)
@@ -82,7 +82,7 @@ static u32 signal_silent(const struct cpu *self)
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         const struct cpu *target = cpu_at(i);
 
-        if (target == self || target->stopped_in == kick.round || !listens(target))
+        if (!is_silent(self, target))
             continue;
         apic_send(target->apic_id, vendor->signal_icr());
         silent++;
@@ -92,23 +92,17 @@ static u32 signal_silent(const struct cpu *self)
 
 static bool all_quiet(const struct cpu *self)
 {
-    for (u32 i = 0; i < hv.info->cpu_count; i++) {
-        const struct cpu *target = cpu_at(i);
-
-        if (target != self && target->stopped_in != kick.round && listens(target))
+    for (u32 i = 0; i < hv.info->cpu_count; i++)
+        if (is_silent(self, cpu_at(i)))
             return false;
-    }
     return true;
 }
 
 static void name_silent(const struct cpu *self)
 {
-    for (u32 i = 0; i < hv.info->cpu_count; i++) {
-        const struct cpu *target = cpu_at(i);
-
-        if (target != self && target->stopped_in != kick.round && listens(target))
+    for (u32 i = 0; i < hv.info->cpu_count; i++)
+        if (is_silent(self, cpu_at(i)))
             log_line("core %u does not answer: changes reach it when it does", (u64)i);
-    }
 }
 
 static void signal_until_quiet(const struct cpu *self)
@@ -151,7 +145,8 @@ u32 kick_resume(struct cpu *self)
     u32 stopped = count_round(self, false);
 
     /* The last signals have arrived before anybody absorbs them. */
-    pauses(PAUSES_TO_SETTLE);
+    for (u32 i = 0; i < PAUSES_TO_SETTLE; i++)
+        pause();
     kick.resumed = kick.round;
     while (count_round(self, true) < stopped)
         pause();

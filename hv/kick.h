@@ -5,8 +5,8 @@
  *     kick_stop   letter, signal  ------------->  exits, finds the letter (kick_answer)
  *                 signals again until answered <- stopped, spins
  *     changes what is shared
- *     kick_resume ------------------------------>  absorbs what is left of the signal, enters its
- * guest
+ *     kick_resume ---------------------------->  absorbs what is left of the signal,
+ *                                                enters its guest
  *
  * The signal is an INIT, which guests cannot hold off, or an NMI where INITs do not exit. A core
  * that runs no guest cannot be signalled and need not be: it finds the letter when it is started.

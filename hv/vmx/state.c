@@ -1,14 +1,17 @@
+/* clang-format off */
 /* The guest's state in the VMCS, taken from the running processor or as after INIT, and the host's.
  *
  * Where each piece of state is while the hypervisor runs:
  *
  *   switched by the VMCS   segments, descriptor tables, CR0, CR3, CR4, DR7, RSP, RIP, RFLAGS, EFER,
  *                          PAT, DEBUGCTL, PERF_GLOBAL_CTRL, SYSENTER, FS and GS base, BNDCFGS,
- * S_CET and SSP resident               general registers (but for those that run.S saves), CR2,
- * DR0-3, DR6, FPU and XCR0, XSS, STAR and its kin, KERNEL_GS_BASE, TSC_AUX, U_CET, PKRS (CR4.PKS is
- * clear in the host), SPEC_CTRL, counters and selectors, the local APIC, MTRRs (mirrored into the
- * EPT, hv/vmx/msr.c) refused                VMX, SMX, FRED, memory encryption keys
- * (hv/vmx/controls.c) */
+ *                          S_CET and SSP
+ *   resident               general registers (but for those that run.S saves), CR2, DR0-3, DR6, FPU
+ *                          and XCR0, XSS, STAR and its kin, KERNEL_GS_BASE, TSC_AUX, U_CET, PKRS
+ *                          (CR4.PKS is clear in the host), SPEC_CTRL, counters and selectors, the
+ *                          local APIC, MTRRs (mirrored into the EPT, hv/vmx/msr.c)
+ *   refused                VMX, SMX, FRED, memory encryption keys (hv/vmx/controls.c) */
+/* clang-format on */
 #include "asm.h"
 #include "host.h"
 #include "hv.h"
