@@ -4,9 +4,15 @@
 
 #include "msr_table.h"
 
-#define FULL_ROW(first, last, step, rule, feature, parts, reason)        \
-    {                                                                    \
-        first, last, step, RULE_##rule, FEATURE_##feature, parts, reason \
+#if __STDC_HOSTED__
+#define BECAUSE(reason) , reason
+#else
+#define BECAUSE(reason)
+#endif
+
+#define FULL_ROW(first, last, step, rule, feature, parts, reason)                \
+    {                                                                            \
+        first, last, step, RULE_##rule, FEATURE_##feature, parts BECAUSE(reason) \
     }
 #define ROW(first, last, rule, feature, reason) FULL_ROW(first, last, 1, rule, feature, 0, reason)
 #define ROW_STEP(first, last, step, rule, feature, reason) \

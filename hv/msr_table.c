@@ -10,9 +10,6 @@ static const struct actions {
     [RULE_FROZEN] = {MSR_PASS, MSR_IGNORE},
 };
 
-static const char reason_unknown[] = "not in the table";
-static const char reason_newer[] = "not in the table, processor newer";
-
 #define AMD_NEWEST 0x1a /* the newest family whose documentation the rows know */
 
 /* Intel's models do not count upwards with time, so those that the rows know are listed: family 6
@@ -110,14 +107,14 @@ static struct msr_verdict row_verdict(const struct msr_context *cpu, const struc
 
     if (is_pmu(row->feature) && cpu->pmu == PMU_OFF)
         actions = rules[RULE_ZERO];
-    return (struct msr_verdict){actions.read, actions.write, true, row->reason};
+    return (struct msr_verdict){actions.read, actions.write, true};
 }
 
 static struct msr_verdict default_verdict(const struct msr_context *cpu)
 {
     if (cpu->unknown_gp && is_newer(cpu))
-        return (struct msr_verdict){MSR_GP, MSR_GP, false, reason_newer};
-    return (struct msr_verdict){MSR_PASS, MSR_PASS, false, reason_unknown};
+        return (struct msr_verdict){MSR_GP, MSR_GP, false};
+    return (struct msr_verdict){MSR_PASS, MSR_PASS, false};
 }
 
 struct msr_verdict msr_judge(const struct msr_context *cpu, u32 msr)
