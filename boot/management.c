@@ -51,7 +51,7 @@ static EFI_STATUS EFIAPI exit_boot_services(EFI_HANDLE image, UINTN key)
     EFI_STATUS status = firmwares_exit(image, key);
 
     if (!EFI_ERROR(status))
-        hypercall(HYPERCALL_MANAGEMENT, 0, 0);
+        hypercall(HYPERCALL_RELEASED, 0, 0);
     return status;
 }
 

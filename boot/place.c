@@ -22,7 +22,8 @@ bool place_open_image(struct place *place)
 u64 place_region_size(const struct place *place, const struct mp *mp, const struct memory *memory)
 {
     return ALIGN_UP(
-        hv_region_size(place->elf.image_size, mp->count, memory->map_top, memory->gib_pages),
+        hv_region_size(place->elf.image_size, mp->count, memory->map_top, memory->gib_pages) +
+            hv_guest_size(&place->guest),
         PAGE_SIZE);
 }
 
@@ -52,7 +53,7 @@ static void fill_cpus(struct boot_info *info, const struct mp *mp)
     info->bsp = mp->bsp;
     info->cpu_count = mp->count;
     for (u32 i = 0; i < mp->count; i++)
-        info->cpus[i] = (struct boot_cpu){mp->cpus[i].apic_id, mp->cpus[i].firmware};
+        info->cpus[i] = (struct boot_cpu){mp->cpus[i].apic_id, mp->cpus[i].firmware, 0};
 }
 
 static void refuse_memory(u64 region, const struct memory *memory)
@@ -106,7 +107,9 @@ bool place_all(struct place *place, const struct mp *mp, const struct memory *me
     info->tsc_khz = console_tsc_khz();
     info->reset = acpi->fadt.reset;
     info->sleep = acpi->sleep;
-    info->policy = conf->policy;
+    place->guest = (struct boot_guest){.name = "tenant", .policy = conf->policy};
+    info->guest_count = 1;
+    info->guests = (u64)(UINTN)&place->guest;
     fill_cpus(info, mp);
     return true;
 }
@@ -152,6 +155,10 @@ const char *hv_status_text(u64 status)
         return "the firmware moved a local APIC: reset its setup to defaults";
     case HV_TOO_HIGH:
         return "memory or a PCI window lies above 256 TiB; lower the firmware's MMIO limit";
+    case HV_NO_X2APIC:
+        return "partitions need processors with an x2APIC";
+    case HV_BAD_GUESTS:
+        return "the guests' memory or cores overlap: report this";
     case HV_REFUSED:
         return "this processor failed the preflight: run cede.efi --check";
     }

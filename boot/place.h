@@ -12,7 +12,8 @@ struct place {
     struct elf elf;
     struct boot_range tables; /* boot services memory below 4 GiB: the guest may still use them */
     u64 cr3;
-    struct boot_info *info; /* pool; the hypervisor copies it */
+    struct boot_info *info; /* pool; the hypervisor copies it, and the guest */
+    struct boot_guest guest;
     u64 entry;
 };
 

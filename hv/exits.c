@@ -12,8 +12,8 @@ void exit_cpuid(struct cpu *cpu, u64 cr4)
     struct cpuid_context context = {.cr4 = cr4,
                                     .intel = hv.msr.vendor == CPU_INTEL,
                                     .granted = hv.msr.granted,
-                                    .hypervisor_bit = hv.info->policy.hypervisor_bit,
-                                    .pmu_off = hv.info->policy.pmu == PMU_OFF};
+                                    .hypervisor_bit = boot_guest_at(0)->policy.hypervisor_bit,
+                                    .pmu_off = boot_guest_at(0)->policy.pmu == PMU_OFF};
     u32 leaf = (u32)cpu->regs[RAX], subleaf = (u32)cpu->regs[RCX], out[4];
 
     cpu->exits[EXIT_CPUID]++;

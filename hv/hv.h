@@ -10,7 +10,7 @@
 #include "page_map.h"
 
 struct hv {
-    struct boot_info *info; /* our copy, inside the region */
+    struct boot_info *info; /* our copy, inside the region; `guests` in it likewise */
     u64 cpu_blocks;         /* address of the first */
     u64 host_cr3;           /* root of the host's own tables */
     u64 host_cr4;
@@ -33,6 +33,12 @@ extern struct hv hv;
 
 /* Second-level table entries, starting and stopping of cores, everything slow that cores share. */
 extern struct lock hv_lock;
+
+/* What the loader says of guest `index`, which must be below info->guest_count. */
+static inline const struct boot_guest *boot_guest_at(u32 index)
+{
+    return (const struct boot_guest *)(uintptr_t)hv.info->guests + index;
+}
 
 /* The data of processor `index`, which must be below info->cpu_count. */
 static inline struct cpu *cpu_at(u32 index)

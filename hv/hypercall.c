@@ -46,7 +46,7 @@ u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
         return cpu ? denial_word(&cpu->pmu.core.denials, item) : HYPERCALL_ERROR;
     case HYPERCALL_MEMORY:
         return item == 0 ? hv.memory_kept : item == 1 ? hv.memory_tables : HYPERCALL_ERROR;
-    case HYPERCALL_MANAGEMENT:
+    case HYPERCALL_RELEASED:
         management_take(cpu_at(self->index));
         return 0;
     default:

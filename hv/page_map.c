@@ -23,6 +23,16 @@ void *page_alloc(struct page_pool *pool)
     return page;
 }
 
+void *pages_alloc(struct page_pool *pool, u64 count)
+{
+    void *first = page_alloc(pool);
+
+    for (u64 i = 1; first && i < count; i++)
+        if (!page_alloc(pool))
+            return NULL;
+    return first;
+}
+
 bool page_map_init(struct page_map *map)
 {
     map->root = page_alloc(map->pool);

@@ -39,6 +39,9 @@ struct page_map {
 /* A zeroed page, or NULL when the pool is empty. */
 void *page_alloc(struct page_pool *pool);
 
+/* Likewise, `count` of them in a row. */
+void *pages_alloc(struct page_pool *pool, u64 count);
+
 /* Takes the root from the pool. False when the pool is empty. */
 bool page_map_init(struct page_map *map);
 

@@ -30,7 +30,7 @@ static bool info_is_sane(const struct boot_info *info)
            info->size == sizeof(*info) + info->cpu_count * sizeof(info->cpus[0]) &&
            info->region.base == (u64)image_start &&
            info->image_size >= (u64)(image_end - image_start) && info->cpu_count > 0 &&
-           info->bsp < info->cpu_count;
+           info->bsp < info->cpu_count && info->guest_count > 0;
 }
 
 static u32 max_leaf(u32 range)
@@ -107,18 +107,23 @@ static bool divide_region(const struct boot_info *info)
     return true;
 }
 
+static void *keep(const void *what, u64 size)
+{
+    void *copy_of_it = pages_alloc(&hv.pool, ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
+
+    if (copy_of_it)
+        copy(copy_of_it, what, size);
+    return copy_of_it;
+}
+
 static bool keep_info(const struct boot_info *info)
 {
-    u64 pages = ALIGN_UP(info->size, PAGE_SIZE) / PAGE_SIZE;
-
-    hv.info = page_alloc(&hv.pool);
-    for (u64 i = 1; i < pages; i++)
-        if (!page_alloc(&hv.pool))
-            return false;
+    hv.info = keep(info, info->size);
     if (!hv.info)
         return false;
-    copy(hv.info, info, info->size);
-    return true;
+    hv.info->guests =
+        (u64)keep((const void *)info->guests, info->guest_count * sizeof(struct boot_guest));
+    return hv.info->guests;
 }
 
 static void name_cpus(void)

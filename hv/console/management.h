@@ -2,7 +2,7 @@
  * ever exits.
  *
  * Firmware waits for all its processors when boot services end, so the core is a guest like the
- * others until then; the loader sees the end, and asks for it (HYPERCALL_MANAGEMENT). An INIT takes
+ * others until then; the loader sees the end, and asks for it (HYPERCALL_RELEASED). An INIT takes
  * it out of the firmware's waiting loop, for good. The OS does not know it: the loader has disabled
  * it in the MADT. INIT and SIPI that a guest sends it are dropped at the sender's ICR on AMD, and
  * on Intel by the core itself, since VMX root operation blocks INITs (SDM 26.8) and SIPIs are

@@ -112,8 +112,9 @@ void show_policy(struct request *request)
     out_text(request->out, "mode", pmu_mode_names[pmu.mode]);
     if (pmu.mode == PMU_FILTERED)
         out_number(request->out, "allowed_events", allowed_events());
-    out_text(request->out, "hypervisor_bit", hv.info->policy.hypervisor_bit ? "on" : "off");
-    out_text(request->out, "unknown_msr", hv.info->policy.unknown_msr_gp ? "gp" : "pass");
+    out_text(request->out, "hypervisor_bit",
+             boot_guest_at(0)->policy.hypervisor_bit ? "on" : "off");
+    out_text(request->out, "unknown_msr", boot_guest_at(0)->policy.unknown_msr_gp ? "gp" : "pass");
 }
 
 static void denial_row(struct out *out, u32 core, const struct denial *row)

@@ -17,7 +17,7 @@
 
 #include "types.h"
 
-#define BOOT_INFO_VERSION 2
+#define BOOT_INFO_VERSION 3
 #define PAGE_SIZE         4096ULL
 
 enum hv_operation { HV_PREPARE, HV_START };
@@ -29,6 +29,8 @@ enum hv_status {
     HV_APIC_MOVED,   /* APIC_BASE differs between processors, or lies inside the region */
     HV_TOO_HIGH,     /* memory or a PCI window above what 4-level tables reach */
     HV_REFUSED,      /* this processor failed the vendor's preflight (hv/include/preflight.h) */
+    HV_NO_X2APIC,    /* partitions need it */
+    HV_BAD_GUESTS,   /* their memory overlaps, is not aligned, or a core is nobody's */
 };
 
 enum uart_kind { UART_NONE, UART_PORT, UART_MMIO };
@@ -87,10 +89,44 @@ struct boot_policy {
     u64 rules;       /* struct pmu_policy, read by HV_PREPARE only; 0: the architectural preset */
 };
 
+enum guest_boot {
+    GUEST_FIRMWARE, /* the firmware and what it starts: guests[0], and only that */
+    GUEST_LINUX,    /* a partition: started by Linux' 64-bit boot protocol */
+};
+
+#define GUEST_NAME   16 /* with NUL */
+#define GUEST_PIECES 8
+
+/* A part of a partition's memory as it is at each start; all else is 0 then. */
+struct boot_piece {
+    u64 source; /* in `pristine`, 4 KiB-aligned */
+    u64 gpa;    /* 4 KiB-aligned */
+    u64 size;
+};
+
+/* A partition begins on boot_cpu, in 64-bit mode at CPL 0, interrupts off, as the boot protocol
+ * says: RIP = entry, RSI = boot_params, CR3 = cr3, GDTR = gdt (limit 31: null, null, code at 10h,
+ * data at 18h). Page tables, GDT, boot_params, kernel and the rest are pieces. Its other cores wait
+ * for INIT and SIPI. The x2APIC is on, and locked. */
+struct boot_guest {
+    char name[GUEST_NAME];
+    u8 boot;                   /* enum guest_boot */
+    struct boot_policy policy; /* its own */
+    /* Of a partition only. Both ranges are 2 MiB-aligned, EfiReservedMemoryType, and no other
+     * guest's. */
+    struct boot_range memory;         /* host-physical; guest-physical from 0 on */
+    struct boot_range pristine;       /* what the pieces are copied from; no guest sees it */
+    u32 boot_cpu;                     /* index in cpus[] */
+    u64 entry, boot_params, cr3, gdt; /* guest-physical */
+    u32 piece_count;
+    struct boot_piece pieces[GUEST_PIECES];
+};
+
 /* One processor that the MADT lists as enabled or online-capable. */
 struct boot_cpu {
     u32 apic_id;
     u32 firmware; /* 1: MP Services reports it enabled and healthy, so it is captured at once */
+    u32 guest;    /* index in guests[]; the boot processor's is 0 */
 };
 
 struct boot_info {
@@ -107,7 +143,9 @@ struct boot_info {
     u32 tsc_khz; /* about; 0: not known */
     struct boot_reset reset;
     struct boot_sleep sleep;
-    struct boot_policy policy;
+
+    u32 guest_count; /* at least 1 */
+    u64 guests;      /* struct boot_guest[], read by HV_PREPARE only */
 
     u32 bsp; /* index of the boot processor in cpus[] */
     u32 cpu_count;
@@ -131,7 +169,17 @@ static inline u64 hv_map_pages(u64 top, bool gib_pages, u64 region_size)
     return 2 + pdpts + pds + split;
 }
 
-/* Bytes of region that the hypervisor needs on this machine; all of it is taken from the guest. */
+/* Bytes that each guest costs: permission maps, filter, console, its description, the second-level
+ * tables of a partition, and those that keep its memory out of the firmware guest's map. */
+static inline u64 hv_guest_size(const struct boot_guest *guest)
+{
+    u64 tables = 16 + guest->memory.size / GIB(1) + guest->memory.size / GIB(512);
+
+    return KIB(192) + tables * PAGE_SIZE;
+}
+
+/* Bytes of region that the hypervisor needs on this machine, and hv_guest_size() for each guest;
+ * all of it is taken from the firmware guest. */
 static inline u64 hv_region_size(u64 image_size, u64 cpu_count, u64 map_top, bool gib_pages)
 {
     u64 fixed =

@@ -17,15 +17,16 @@
 #define CEDE_VERSION        0x000100U /* 0.1.0: 8 bits each */
 
 enum hypercall {
-    HYPERCALL_VERSION,    /* CEDE_VERSION */
-    HYPERCALL_CORES,      /* number of processors Cede has a place for */
-    HYPERCALL_CORE,       /* core: its local APIC ID in bits 31:0, enum core_state in 39:32 */
-    HYPERCALL_SELF,       /* index of the calling core */
-    HYPERCALL_EXITS,      /* core, item = enum exit_reason: exits since start */
-    HYPERCALL_DENIALS,    /* core: writes of event selectors and their like that were denied */
-    HYPERCALL_MEMORY,     /* item 0: bytes kept from the guest, 1: of these page tables */
-    HYPERCALL_MANAGEMENT, /* for the loader: firmware is done with the core that Cede keeps */
-    HYPERCALL_DENIAL,     /* core, item = row * DENIAL_FIELDS + field: what was denied, see below */
+    HYPERCALL_VERSION,  /* CEDE_VERSION */
+    HYPERCALL_CORES,    /* number of processors Cede has a place for */
+    HYPERCALL_CORE,     /* core: its local APIC ID in bits 31:0, enum core_state in 39:32 */
+    HYPERCALL_SELF,     /* index of the calling core */
+    HYPERCALL_EXITS,    /* core, item = enum exit_reason: exits since start */
+    HYPERCALL_DENIALS,  /* core: writes of event selectors and their like that were denied */
+    HYPERCALL_MEMORY,   /* item 0: bytes kept from the guest, 1: of these page tables */
+    HYPERCALL_RELEASED, /* for the loader: boot services have ended, so firmware is done with the
+                         * cores that are not its guest's, and with the one that Cede keeps */
+    HYPERCALL_DENIAL,   /* core, item = row * DENIAL_FIELDS + field: what was denied, see below */
     HYPERCALL_COUNT
 };
 

@@ -81,7 +81,7 @@ static void activate(enum pmu_mode mode, struct msr_context *context)
 
 void pmu_prepare(struct msr_context *context)
 {
-    u64 rules = hv.info->policy.rules;
+    u64 rules = boot_guest_at(0)->policy.rules;
     const struct pmu_policy *policy =
         rules ? (const struct pmu_policy *)(uintptr_t)rules : &policy_default;
 
@@ -91,7 +91,7 @@ void pmu_prepare(struct msr_context *context)
         describe_intel();
     policy_build(&list, policy, &processor);
     adopt(policy);
-    pmu.vmrun_branch = context->vendor == CPU_AMD && hv.info->policy.vmrun_branch;
+    pmu.vmrun_branch = context->vendor == CPU_AMD && boot_guest_at(0)->policy.vmrun_branch;
     activate(context->pmu, context);
 }
 

@@ -17,17 +17,6 @@ struct svm svm;
 
 static const struct cpu_ops native_ops = {cpuid, rdmsr, read_cr4};
 
-/* Consecutive pages, 0 when the pool is empty: it hands them out in order. */
-static u64 take_pages(u32 pages)
-{
-    u64 first = (u64)page_alloc(&hv.pool);
-
-    for (u32 i = 1; i < pages; i++)
-        if (!page_alloc(&hv.pool))
-            return 0;
-    return first;
-}
-
 static void read_features(void)
 {
     u32 regs[4];
@@ -56,8 +45,8 @@ static void read_policy(void)
 
     cpuid(1, 0, regs);
     hv.msr = (struct msr_context){.family = msr_cpu_family(regs[0]),
-                                  .pmu = hv.info->policy.pmu,
-                                  .unknown_gp = hv.info->policy.unknown_msr_gp};
+                                  .pmu = boot_guest_at(0)->policy.pmu,
+                                  .unknown_gp = boot_guest_at(0)->policy.unknown_msr_gp};
 }
 
 static void svm_write_permissions(void)
@@ -78,8 +67,8 @@ static void svm_permissions_changed(struct cpu *cpu)
 
 static enum hv_status svm_prepare(void)
 {
-    svm.msrpm = take_pages(MSRPM_PAGES);
-    svm.iopm = take_pages(IOPM_PAGES);
+    svm.msrpm = (u64)pages_alloc(&hv.pool, MSRPM_PAGES);
+    svm.iopm = (u64)pages_alloc(&hv.pool, IOPM_PAGES);
     if (!svm.msrpm || !svm.iopm)
         return HV_REGION_SMALL;
     read_features();

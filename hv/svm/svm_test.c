@@ -116,6 +116,7 @@ void credit_vmrun(struct cpu *self)
 static int set_up(void **state)
 {
     static struct boot_info info;
+    static struct boot_guest guest;
     (void)state;
 
     memset(&fake, 0, sizeof(fake));
@@ -127,6 +128,7 @@ static int set_up(void **state)
     cpu->pmu.core.attention = 1;
     vmcb = cpu_vmcb(cpu);
     hv.info = &info;
+    info.guests = (u64)&guest;
     hv.apic_base = 0xfee00000;
     hv.guest_map.root = (u64 *)0x7000;
     svm = (struct svm){.iopm = 0x3000, .msrpm = 0x1000, .flush_by_asid = true};

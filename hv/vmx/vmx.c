@@ -42,8 +42,8 @@ static void read_features(void)
 static bool take_maps(void)
 {
     vmx.msr_bitmap = (u64)page_alloc(&hv.pool);
-    vmx.io_bitmap = (u64)page_alloc(&hv.pool); /* the pool hands out pages in order: 25.6.4 */
-    return vmx.msr_bitmap && vmx.io_bitmap && page_alloc(&hv.pool);
+    vmx.io_bitmap = (u64)pages_alloc(&hv.pool, 2); /* 25.6.4 */
+    return vmx.msr_bitmap && vmx.io_bitmap;
 }
 
 static void read_policy(void)
@@ -54,8 +54,8 @@ static void read_policy(void)
     hv.msr = (struct msr_context){.vendor = CPU_INTEL,
                                   .family = msr_cpu_family(regs[0]),
                                   .model = msr_cpu_model(regs[0]),
-                                  .pmu = hv.info->policy.pmu,
-                                  .unknown_gp = hv.info->policy.unknown_msr_gp,
+                                  .pmu = boot_guest_at(0)->policy.pmu,
+                                  .unknown_gp = boot_guest_at(0)->policy.unknown_msr_gp,
                                   .police_icr = hv.police_icr};
 }
 
