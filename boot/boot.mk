@@ -8,8 +8,8 @@ BOOT_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -
                -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing \
                -fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables
 
-LAUNCH_SRC := boot/launch.c boot/uefi.c boot/mem.c boot/text.c boot/conf.c boot/conf_load.c \
-              boot/volume.c boot/devpath.c boot/bootopt.c boot/start.c boot/initrd.c boot/next.c \
+LAUNCH_SRC := boot/launch.c boot/uefi.c boot/mem.c boot/text.c boot/conf.c boot/conf_value.c \
+              boot/conf_guest.c boot/conf_load.c boot/volume.c boot/devpath.c boot/bootopt.c boot/start.c boot/initrd.c boot/next.c \
               boot/bootorder.c boot/refuse.c boot/sbat.S
 # The policy's parser is the hypervisor's own.
 POLICY_OBJ := $(BUILD)/boot/hv/pmu/policy_text.o
@@ -42,7 +42,7 @@ $(BUILD)/%.efi: $(BUILD)/boot/%.so
 CEDE_SRC := $(filter-out boot/launch.c,$(LAUNCH_SRC)) boot/main.c boot/acpi.c boot/acpi_tables.c \
             boot/memory.c boot/bridge.c boot/cpu_ops.c boot/tables.c boot/switch.S boot/mp.c boot/elf.c \
             boot/place.c boot/image.S boot/console.c boot/presence.c boot/banner.c boot/pmu_text.c \
-            boot/options.c boot/management.c boot/check.c boot/check_cpu.c
+            boot/options.c boot/management.c boot/plan.c boot/guests.c boot/check.c boot/check_cpu.c
 PREFLIGHT_OBJ := $(patsubst %,$(BUILD)/boot/hv/%.o,preflight svm/preflight vmx/preflight vmx/controls)
 CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(POLICY_OBJ) $(PREFLIGHT_OBJ)
 

@@ -3,6 +3,7 @@
 #include "banner.h"
 #include "console.h"
 #include "cpu_ops.h"
+#include "guests.h"
 #include "next.h"
 #include "place.h"
 #include "pmu_text.h"
@@ -59,7 +60,7 @@ static void report_cpus(const struct mp *mp)
     say("cede: processors: %u; MP Services: %s\n", mp->count, yes_no(mp->services));
     for (u32 i = 0; i < mp->count; i++) {
         const struct mp_cpu *cpu = &mp->cpus[i];
-        say("cede: APIC ID 0x%x: %sMADT %s, firmware %s, %s\n", cpu->apic_id,
+        say("cede: core %u: APIC ID 0x%x, %sMADT %s, firmware %s, %s\n", i, cpu->apic_id,
             cpu == bsp ? "boot processor, " : "", yes_no(cpu->listed), yes_no(cpu->firmware),
             !cpu->firmware                 ? "policed"
             : !cpu->checked                ? "not asked"
@@ -130,6 +131,15 @@ static void judge_cpus(struct mp *mp)
         mp_check(mp);
 }
 
+static void judge_guests(const struct conf *conf, const struct mp *mp, const struct memory *memory)
+{
+    static struct plan plan;
+
+    if (guests_plan(conf, mp, memory, &plan))
+        guests_report(conf, &plan);
+    guests_plan_free(&plan);
+}
+
 static void judge_machine(const struct conf *conf)
 {
     static struct acpi acpi;
@@ -146,6 +156,7 @@ static void judge_machine(const struct conf *conf)
     report_memory(&memory);
     judge_image(&mp, &memory);
     report_conf(conf, &acpi);
+    judge_guests(conf, &mp, &memory);
     mp_free(&mp);
     acpi_free(&acpi);
 }
@@ -159,6 +170,8 @@ EFI_STATUS check_report(EFI_HANDLE image)
     report_firmware();
     check_cpu_report();
     bool conf_good = conf_load(image, &conf);
+    if (!conf_good)
+        conf.guest_count = 0;
     judge_machine(&conf);
     if (conf_good)
         next_report(image, &conf);

@@ -1,34 +1,9 @@
 #include "conf.h"
 
+#include "conf_value.h"
 #include "pmu/policy_text.h"
-#include "span.h"
 #include "text.h"
 
-struct key;
-
-struct parser {
-    struct conf *conf;
-    unsigned line;
-    unsigned seen[16]; /* line that set keys[i], 0: none */
-    char *error;
-};
-
-struct choice {
-    const char *name;
-    u32 value;
-};
-
-struct key {
-    const char *name;
-    bool (*set)(struct parser *, const struct key *, struct span);
-    size_t offset; /* of the field in struct conf */
-    size_t size;
-    const struct choice *choices;
-};
-
-static const struct choice pmu_modes[] = {
-    {"filtered", PMU_FILTERED}, {"full", PMU_FULL}, {"off", PMU_OFF}, {0}};
-static const struct choice on_off[] = {{"on", 1}, {"off", 0}, {0}};
 static const struct choice unknown_msr[] = {{"pass", 0}, {"gp", 1}, {0}};
 
 static const struct choice wire_modes[] = {
@@ -38,115 +13,6 @@ static const struct choice console_locks[] = {{"none", 0}, {"readonly", 1}, {0}}
 /* The ports that PCs give COM1 to COM4. */
 static const struct choice com_ports[] = {
     {"com1", 0x3f8}, {"com2", 0x2f8}, {"com3", 0x3e8}, {"com4", 0x2e8}, {0}};
-
-static bool reject(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static bool reject(struct parser *p, const char *format, ...)
-{
-    size_t used = text_print(p->error, CONF_ERROR, "cede.conf:%u: ", p->line);
-    va_list args;
-
-    va_start(args, format);
-    text_format(p->error + used, CONF_ERROR - used, format, args);
-    va_end(args);
-    return false;
-}
-
-static struct span trim(struct span s)
-{
-    while (s.at < s.end && is_blank(*s.at))
-        s.at++;
-    while (s.at < s.end && is_blank(s.end[-1]))
-        s.end--;
-    return s;
-}
-
-/* For messages: the start of a span as text, with what is not printable ASCII as '?'. */
-static const char *shown(struct span s, char out[24])
-{
-    size_t n = MIN(span_length(s), (size_t)23);
-
-    for (size_t i = 0; i < n; i++)
-        out[i] = s.at[i] >= ' ' && s.at[i] < 127 ? s.at[i] : '?';
-    out[n] = 0;
-    return out;
-}
-
-static const struct choice *find_choice(const struct choice *choices, struct span value)
-{
-    for (; choices->name; choices++)
-        if (span_is(value, choices->name))
-            return choices;
-    return NULL;
-}
-
-static char *field_of(struct parser *p, const struct key *key)
-{
-    return (char *)p->conf + key->offset;
-}
-
-static bool set_text(struct parser *p, const struct key *key, struct span value)
-{
-    char *field = field_of(p, key);
-    size_t n = span_length(value);
-
-    if (n >= key->size)
-        return reject(p, "'%s' is longer than %u bytes", key->name, (unsigned)key->size - 1);
-    for (size_t i = 0; i < n; i++)
-        field[i] = value.at[i];
-    field[n] = 0;
-    return true;
-}
-
-/* Paths may be written with '/' and without the leading separator. */
-static bool set_path(struct parser *p, const struct key *key, struct span value)
-{
-    char *field = field_of(p, key);
-    size_t used = 0;
-
-    if (span_length(value) + 2 > key->size)
-        return reject(p, "'%s' is longer than %u bytes", key->name, (unsigned)key->size - 2);
-    if (span_length(value) && *value.at != '\\' && *value.at != '/')
-        field[used++] = '\\';
-    for (; value.at < value.end; value.at++)
-        field[used++] = *value.at == '/' ? '\\' : *value.at;
-    field[used] = 0;
-    return true;
-}
-
-/* "a, b or c" */
-static const char *choice_list(const struct choice *choices, char out[48])
-{
-    size_t used = 0;
-
-    out[0] = 0;
-    for (const struct choice *c = choices; c->name; c++)
-        used += text_print(out + used, 48 - used, "%s%s",
-                           c == choices ? "" : (c[1].name ? ", " : " or "), c->name);
-    return out;
-}
-
-static bool set_choice(struct parser *p, const struct key *key, struct span value)
-{
-    const struct choice *choice = find_choice(key->choices, value);
-    char buffer[24], list[48];
-
-    if (!choice)
-        return reject(p, "%s = %s: use %s", key->name, shown(value, buffer),
-                      choice_list(key->choices, list));
-    *(u8 *)field_of(p, key) = (u8)choice->value;
-    return true;
-}
-
-/* Decimal, or hexadecimal with 0x; false if it is neither or above `max`. */
-static bool number(struct span s, u32 max, u32 *out)
-{
-    u64 value;
-
-    if (!span_take_number(&s, max, &value) || s.at < s.end)
-        return false;
-    *out = (u32)value;
-    return true;
-}
 
 static bool set_console(struct parser *p, const struct key *key, struct span value)
 {
@@ -189,6 +55,7 @@ static bool set_management(struct parser *p, const struct key *key, struct span 
     u32 *core = &p->conf->wire.management;
     char buffer[24];
 
+    p->conf->management_line = p->line;
     if (span_is(value, "auto"))
         *core = AUTO_MANAGEMENT;
     else if (span_is(value, "none"))
@@ -212,7 +79,7 @@ static bool set_baud(struct parser *p, const struct key *key, struct span value)
     return true;
 }
 
-#define FIELD_OF(name) offsetof(struct conf, name), sizeof(((struct conf *)0)->name)
+#define FIELD_OF(name) KEY_FIELD(conf, name)
 
 static const struct key keys[] = {
     {"next", set_path, FIELD_OF(next), NULL},
@@ -228,82 +95,35 @@ static const struct key keys[] = {
     {"hypervisor-bit", set_choice, FIELD_OF(policy.hypervisor_bit), on_off},
     {"unknown-msr", set_choice, FIELD_OF(policy.unknown_msr_gp), unknown_msr},
     {"vmrun-branch", set_choice, FIELD_OF(policy.vmrun_branch), on_off},
-    {"policy", set_path, FIELD_OF(policy_file), NULL},
+    {"policy", set_path, FIELD_OF(list.file), NULL},
     {"cmdline", set_text, FIELD_OF(options), NULL}, /* another name for options */
 };
 
-enum { KEY_NEXT, KEY_OPTIONS, KEY_INITRD, KEY_CMDLINE = COUNT(keys) - 1 };
+enum { KEY_NEXT, KEY_OPTIONS, KEY_INITRD };
 
 _Static_assert(COUNT(keys) <= COUNT(((struct parser *)0)->seen), "seen[] too small");
 
-/* Edits (insert, delete, replace) that turn `name` into `word`, for "did you mean". */
-static unsigned edits(struct span word, const char *name)
+static void enter_cede(struct parser *p)
 {
-    unsigned row[24];
-    unsigned width = (unsigned)span_length(word);
-
-    if (width >= COUNT(row))
-        return 99;
-    for (unsigned x = 0; x <= width; x++)
-        row[x] = x;
-    for (unsigned y = 1; *name; name++, y++) {
-        unsigned diagonal = row[0];
-        row[0] = y;
-        for (unsigned x = 1; x <= width; x++) {
-            unsigned replace = diagonal + (word.at[x - 1] != *name);
-            diagonal = row[x];
-            row[x] = MIN(replace, MIN(row[x], row[x - 1]) + 1);
-        }
-    }
-    return row[width];
-}
-
-static bool unknown_key(struct parser *p, struct span name)
-{
-    const struct key *best = NULL;
-    unsigned fewest = 3;
-    char buffer[24];
-
-    for (const struct key *key = keys; key < keys + COUNT(keys); key++) {
-        unsigned n = edits(name, key->name);
-        if (n < fewest) {
-            fewest = n;
-            best = key;
-        }
-    }
-    if (best)
-        return reject(p, "unknown key '%s' (did you mean '%s'?)", shown(name, buffer), best->name);
-    return reject(p, "unknown key '%s' (docs/cede.conf.md lists them)", shown(name, buffer));
-}
-
-static bool parse_setting(struct parser *p, struct span name, struct span value)
-{
-    for (unsigned i = 0; i < COUNT(keys); i++) {
-        unsigned slot = i == KEY_CMDLINE ? KEY_OPTIONS : i;
-
-        if (!span_is(name, keys[i].name))
-            continue;
-        if (p->seen[slot])
-            return reject(p, "'%s' is set already on line %u: keep one of them", keys[i].name,
-                          p->seen[slot]);
-        p->seen[slot] = p->line;
-        return keys[i].set(p, &keys[i], value);
-    }
-    return unknown_key(p, name);
+    p->now = (struct section){keys, COUNT(keys), p->conf, p->seen, &p->conf->list};
 }
 
 static bool parse_section(struct parser *p, struct span line)
 {
+    static const char guest[] = "guest";
     char buffer[24];
 
     if (line.end[-1] != ']')
         return reject(p, "a section header ends with ']'");
     line = trim((struct span){line.at + 1, line.end - 1});
+    struct span word = {line.at, line.at + MIN(span_length(line), sizeof guest - 1)};
     if (span_is(line, "cede"))
-        return true;
-    return reject(
-        p, "section [%s]: this version runs one guest only, partitions come later; remove it",
-        shown(line, buffer));
+        enter_cede(p);
+    else if (span_is(word, guest) && (word.end == line.end || is_blank(*word.end)))
+        return guest_section(p, trim((struct span){word.end, line.end}));
+    else
+        return reject(p, "section [%s]: use [cede] or [guest NAME]", shown(line, buffer));
+    return true;
 }
 
 /* "file:line: 'word': what is wrong" */
@@ -316,11 +136,24 @@ static void explain_policy(char error[CONF_ERROR], const char *file, unsigned li
                what->word[0] ? ": " : "", what->message);
 }
 
+/* The list's first line, or its file: room for its events. */
+static void start_list(struct conf *conf, struct conf_list *list)
+{
+    u32 count = MIN(conf->room_count, (u32)POLICY_EVENTS);
+
+    if (list->rules.events)
+        return;
+    policy_start(&list->rules, conf->room, count);
+    conf->room += count;
+    conf->room_count -= count;
+}
+
 static bool parse_rule(struct parser *p, struct span line)
 {
     struct policy_error what;
 
-    if (policy_parse_line(&p->conf->rules, line.at, span_length(line), &what))
+    start_list(p->conf, p->now.list);
+    if (policy_parse_line(&p->now.list->rules, line.at, span_length(line), &what))
         return true;
     explain_policy(p->error, "cede.conf", p->line, &what);
     return false;
@@ -366,8 +199,9 @@ void conf_defaults(struct conf *conf, struct filter_entry *room, u32 count)
 {
     *conf = (struct conf){.console = CONSOLE_AUTO,
                           .wire = {.escape = 0x1d, .management = AUTO_MANAGEMENT},
-                          .policy = {.pmu = PMU_FILTERED}};
-    policy_start(&conf->rules, room, count);
+                          .policy = {.pmu = PMU_FILTERED},
+                          .room = room,
+                          .room_count = count};
 }
 
 bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR])
@@ -376,6 +210,7 @@ bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CON
     const char *end = text + size;
 
     error[0] = 0;
+    enter_cede(&p);
     if (size > CONF_LIMIT)
         return reject(&p, "larger than 64 KiB: not a configuration");
     if (size >= 3 && (u8)text[0] == 0xef && (u8)text[1] == 0xbb && (u8)text[2] == 0xbf)
@@ -388,7 +223,7 @@ bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CON
             return false;
         text = eol < end ? eol + 1 : end;
     }
-    return check_whole(&p);
+    return check_whole(&p) && guests_are_whole(&p);
 }
 
 /* A path's last part, which is enough to say which file is meant. */
@@ -402,37 +237,60 @@ static const char *file_name(const char *path, char out[24])
     return shown(name, out);
 }
 
-bool conf_parse_policy(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR])
+static const char *list_name(const struct conf_list *list, char out[24])
+{
+    return file_name(list->file[0] ? list->file : "cede.conf", out);
+}
+
+bool conf_parse_policy(const char *text, size_t size, struct conf *conf, struct conf_list *list,
+                       char error[CONF_ERROR])
 {
     struct policy_error what;
     char name[24];
 
     error[0] = 0;
-    if (policy_parse(&conf->rules, text, size, &what))
+    start_list(conf, list);
+    if (policy_parse(&list->rules, text, size, &what))
         return true;
-    explain_policy(error, file_name(conf->policy_file, name), what.line, &what);
+    explain_policy(error, file_name(list->file, name), what.line, &what);
+    return false;
+}
+
+/* A list that says nothing is not in force: what it would replace is. */
+static bool finish_list(const struct conf_list *list, struct boot_policy *policy,
+                        char error[CONF_ERROR])
+{
+    char name[24];
+
+    if (!list->file[0] && !list->rules.lines)
+        return true;
+    policy->rules = (u64)(uintptr_t)&list->rules;
+    if (policy_allows_something(&list->rules))
+        return true;
+    text_print(error, CONF_ERROR,
+               "%s: the policy allows nothing: add 'allow architectural', or set 'pmu = off'",
+               list_name(list, name));
     return false;
 }
 
 bool conf_finish(struct conf *conf, char error[CONF_ERROR])
 {
-    char name[24];
-
     error[0] = 0;
-    if (!conf->policy_file[0] && !conf->rules.lines)
-        return true;
-    conf->policy.rules = (u64)(uintptr_t)&conf->rules;
-    if (policy_allows_something(&conf->rules))
-        return true;
-    text_print(error, CONF_ERROR,
-               "%s: the policy allows nothing: add 'allow architectural', or set 'pmu = off'",
-               conf_list_text(conf, name));
-    return false;
+    if (!finish_list(&conf->list, &conf->policy, error))
+        return false;
+    for (u32 i = 0; i < conf->guest_count; i++) {
+        struct conf_guest *guest = &conf->guests[i];
+        u8 pmu = guest->lines[GUEST_PMU] ? guest->policy.pmu : conf->policy.pmu;
+
+        guest->policy = conf->policy;
+        guest->policy.pmu = pmu;
+        if (!finish_list(&guest->list, &guest->policy, error))
+            return false;
+    }
+    return true;
 }
 
 const char *conf_list_text(const struct conf *conf, char out[24])
 {
-    return !conf->policy.rules
-               ? "architectural"
-               : file_name(conf->policy_file[0] ? conf->policy_file : "cede.conf", out);
+    return !conf->policy.rules ? "architectural" : list_name(&conf->list, out);
 }

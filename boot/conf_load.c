@@ -13,35 +13,58 @@ static EFI_STATUS read_conf(EFI_HANDLE volume, void **text, u64 *size)
     return status;
 }
 
-static bool load_policy(EFI_HANDLE volume, struct conf *conf, char error[CONF_ERROR])
+static bool load_list(EFI_HANDLE volume, struct conf *conf, struct conf_list *list,
+                      char error[CONF_ERROR])
 {
     CHAR16 path[CONF_PATH];
     void *text;
     u64 size;
     EFI_STATUS status;
 
-    if (!conf->policy_file[0])
+    if (!list->file[0])
         return true;
-    status = text_to_utf16(conf->policy_file, path, COUNT(path))
+    status = text_to_utf16(list->file, path, COUNT(path))
                  ? volume_read(volume, path, POLICY_LIMIT, &text, &size)
                  : EFI_INVALID_PARAMETER;
     if (EFI_ERROR(status)) {
         text_print(error, CONF_ERROR, "policy = %s: it cannot be read from Cede's volume: %s",
-                   conf->policy_file,
+                   list->file,
                    status == EFI_BAD_BUFFER_SIZE ? "larger than 256 KiB" : status_text(status));
         return false;
     }
-    bool good = conf_parse_policy(text, size, conf, error);
+    bool good = conf_parse_policy(text, size, conf, list, error);
     pool_free(text);
     return good;
+}
+
+static bool load_lists(EFI_HANDLE volume, struct conf *conf, char error[CONF_ERROR])
+{
+    bool good = load_list(volume, conf, &conf->list, error);
+
+    for (u32 i = 0; i < conf->guest_count && good; i++)
+        good = load_list(volume, conf, &conf->guests[i].list, error);
+    return good;
+}
+
+/* Room for a list of [cede], and of each section that may follow. */
+static void set_defaults(const char *text, u64 size, struct conf *conf)
+{
+    u32 lists = 1;
+    struct filter_entry *room;
+
+    for (u64 i = 0; i < size && lists <= CONF_GUESTS; i++)
+        lists += text[i] == '[';
+    room = pool_alloc(lists * POLICY_EVENTS * sizeof *room);
+    conf_defaults(conf, room, room ? lists * POLICY_EVENTS : 0);
 }
 
 static bool parse(EFI_HANDLE volume, const char *text, u64 size, struct conf *conf)
 {
     char error[CONF_ERROR];
-    bool good = conf_parse(text, size, conf, error) && load_policy(volume, conf, error) &&
-                conf_finish(conf, error);
 
+    set_defaults(text, size, conf);
+    bool good = conf_parse(text, size, conf, error) && load_lists(volume, conf, error) &&
+                conf_finish(conf, error);
     if (!good)
         refuse("%s", error);
     return good;
@@ -52,12 +75,12 @@ bool conf_load(EFI_HANDLE image, struct conf *conf)
     EFI_LOADED_IMAGE *self = protocol(image, &loaded_image_guid);
     void *text;
     u64 size;
-    struct filter_entry *room = pool_alloc(POLICY_EVENTS * sizeof *room);
     EFI_STATUS status = read_conf(self->DeviceHandle, &text, &size);
 
-    conf_defaults(conf, room, room ? POLICY_EVENTS : 0);
-    if (status == EFI_NOT_FOUND)
+    if (status == EFI_NOT_FOUND) {
+        set_defaults("", 0, conf);
         return true;
+    }
     if (EFI_ERROR(status)) {
         refuse("cede.conf cannot be read: %s",
                status == EFI_BAD_BUFFER_SIZE ? "larger than 64 KiB" : status_text(status));

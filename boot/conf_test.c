@@ -6,11 +6,13 @@
 #include <cmocka.h>
 
 #include "conf.c"
+#include "conf_guest.c"
+#include "conf_value.c"
 #include "pmu/policy_text.c"
 #include "text.c"
 
 static struct conf conf;
-static struct filter_entry room[POLICY_EVENTS];
+static struct filter_entry room[2 * POLICY_EVENTS];
 static char error[CONF_ERROR];
 
 static bool parse_bytes(const char *text, size_t size)
@@ -164,8 +166,7 @@ static void messages(void **state)
     bad("[cede", "cede.conf:1: a section header ends with ']'");
     bad("[", "cede.conf:1: a section header ends with ']'");
     bad("next = a\nnext = b", "cede.conf:2: 'next' is set already on line 1: keep one of them");
-    bad("[ guest web ]", "cede.conf:1: section [guest web]: this version runs one guest only, "
-                         "partitions come later; remove it");
+    bad("[guests]", "cede.conf:1: section [guests]: use [cede] or [guest NAME]");
     bad("next=x\noptions=1\x01", "cede.conf:2: not a text file (byte 0x01): save it as UTF-8");
     bad("options = quiet", "cede.conf:1: 'options' needs 'next', the program it is for");
     bad("#\ninitrd = x\nnext =", "cede.conf:2: 'initrd' needs 'next', the program it is for");
@@ -204,7 +205,8 @@ static bool finish(void)
     bool good = conf_finish(&conf, error);
 
     assert_true(good == !error[0]);
-    assert_true(!good || !conf.policy.rules || conf.policy.rules == (u64)(uintptr_t)&conf.rules);
+    assert_true(!good || !conf.policy.rules ||
+                conf.policy.rules == (u64)(uintptr_t)&conf.list.rules);
     return good;
 }
 
@@ -219,10 +221,10 @@ static void policy_lines(void **state)
     assert_string_equal(conf_list_text(&conf, name), "architectural");
     good("[cede]\n  allow core # comment\r\npmu = filtered\ndeny 0xc0/0x01\nnext = a = b");
     assert_true(finish());
-    assert_int_equal(conf.rules.lines, 2);
-    assert_int_equal(conf.rules.presets[POLICY_ALLOW], 1 << PRESET_CORE);
-    assert_int_equal(conf.rules.event_count, 1);
-    assert_ptr_equal(conf.rules.events, room);
+    assert_int_equal(conf.list.rules.lines, 2);
+    assert_int_equal(conf.list.rules.presets[POLICY_ALLOW], 1 << PRESET_CORE);
+    assert_int_equal(conf.list.rules.event_count, 1);
+    assert_ptr_equal(conf.list.rules.events, room);
     assert_string_equal(conf_list_text(&conf, name), "cede.conf");
     bad("pmu = off\nallow 0xc0", "cede.conf:2: '0xc0': write event select and umask apart, as "
                                  "0xc0/0x00");
@@ -243,29 +245,159 @@ static void policy_files(void **state)
 
     (void)state;
     good("policy = EFI/cede/tight.policy\ndeny 0xc5/0x00");
-    assert_string_equal(conf.policy_file, "\\EFI\\cede\\tight.policy");
+    assert_string_equal(conf.list.file, "\\EFI\\cede\\tight.policy");
     assert_false(finish());
     assert_string_equal(error, "tight.policy: the policy allows nothing: add 'allow "
                                "architectural', or set 'pmu = off'");
-    assert_true(conf_parse_policy(rules, 35, &conf, error));
+    assert_true(conf_parse_policy(rules, 35, &conf, &conf.list, error));
     assert_string_equal(error, "");
     assert_true(finish());
-    assert_int_equal(conf.rules.event_count, 2);
+    assert_int_equal(conf.list.rules.event_count, 2);
     assert_string_equal(conf_list_text(&conf, name), "tight.policy");
-    assert_false(conf_parse_policy(rules, sizeof rules - 1, &conf, error));
+    assert_false(conf_parse_policy(rules, sizeof rules - 1, &conf, &conf.list, error));
     assert_string_equal(error, "tight.policy:4: '16': a fixed counter is a number up to 15");
-    assert_false(conf_parse_policy(rules, POLICY_LIMIT + 1, &conf, error));
+    assert_false(conf_parse_policy(rules, POLICY_LIMIT + 1, &conf, &conf.list, error));
     assert_string_equal(error, "tight.policy:1: larger than 256 KiB: not a policy");
+}
+
+#define GUEST(name) "[guest " name "]\nkernel = vmlinuz\nmemory = 64M\ncores = "
+
+static void guests(void **state)
+{
+    (void)state;
+    good("next = a\n[guest web]\nboot = linux\ncores = 1-3, 5 , 0x40-65\nmemory = 4G\n"
+         "kernel = boot/vmlinuz\ninitrd = /initrd.gz\ncmdline = console=ttyS0 quiet # not one\n"
+         "console = off\nsplit-siblings = yes\ndevices = none\npmu = off\n"
+         "[ guest db-2 ]\nkernel = k\nmemory = 512M\ncores = 4\n"
+         "[guest host]\nboot = firmware\ncores = 0\ndevices = all\n"
+         "[cede]\nhypervisor-bit = on");
+    assert_int_equal(conf.guest_count, 3);
+    const struct conf_guest *web = &conf.guests[0], *db = &conf.guests[1];
+    assert_string_equal(web->name, "web");
+    assert_int_equal(web->boot, GUEST_LINUX);
+    assert_int_equal(web->cores.bits[0], 0x2e);
+    assert_int_equal(web->cores.bits[1], 3);
+    assert_int_equal(web->memory, GIB(4));
+    assert_string_equal(web->kernel, "\\boot\\vmlinuz");
+    assert_string_equal(web->initrd, "\\initrd.gz");
+    assert_string_equal(web->cmdline, "console=ttyS0 quiet # not one");
+    assert_int_equal(web->console, 0);
+    assert_int_equal(web->split_siblings, 1);
+    assert_int_equal(web->line, 2);
+    assert_int_equal(web->lines[GUEST_CORES], 4);
+    assert_string_equal(db->name, "db-2");
+    assert_int_equal(db->boot, GUEST_LINUX);
+    assert_int_equal(db->console, 1);
+    assert_int_equal(db->memory, MIB(512));
+    assert_ptr_equal(conf_firmware(&conf), &conf.guests[2]);
+    assert_int_equal(conf.policy.hypervisor_bit, 1);
+}
+
+static void guest_policies(void **state)
+{
+    (void)state;
+    good("pmu = full\nallow core\n" GUEST("a") "1\n" GUEST("b") "2\npmu = off\n" GUEST(
+        "c") "3\npmu = filtered\nallow 0xc0/0x00\n");
+    assert_true(finish());
+    assert_int_equal(conf.guests[0].policy.pmu, PMU_FULL);
+    assert_int_equal(conf.guests[0].policy.rules, (u64)(uintptr_t)&conf.list.rules);
+    assert_int_equal(conf.guests[1].policy.pmu, PMU_OFF);
+    assert_int_equal(conf.guests[2].policy.pmu, PMU_FILTERED);
+    assert_int_equal(conf.guests[2].policy.rules, (u64)(uintptr_t)&conf.guests[2].list.rules);
+    assert_int_equal(conf.guests[2].list.rules.event_count, 1);
+    assert_ptr_equal(conf.guests[2].list.rules.events, room + POLICY_EVENTS);
+    good(GUEST("a") "1\ndeny core\n");
+    assert_false(finish());
+    assert_string_equal(error, "cede.conf: the policy allows nothing: add 'allow architectural', "
+                               "or set 'pmu = off'");
+    good("allow 0xc0/0x00\n" GUEST("a") "1\nallow 0xc0/0x00\n" GUEST("b") "2\nallow core");
+    assert_false(parse_bytes("allow core\n[guest a]\nallow core\n[guest b]\nallow 0xc0/0x00", 57));
+}
+
+static void guest_messages(void **state)
+{
+    (void)state;
+    bad("[guest]", "cede.conf:1: [guest ]: a guest's name is 1 to 15 of a-z, 0-9 and '-', a letter "
+                   "first");
+    assert_false(parse_bytes("[guest 7up]", 11));
+    assert_false(parse_bytes("[guest Web]", 11));
+    assert_false(parse_bytes("[guest abcdefghijklmnop]", 24));
+    bad(GUEST("a") "1\n\n[guest a]\n", "cede.conf:6: guest 'a' is described on line 1 already");
+    bad("[guest a]\nmemory = 64M\nmemory = 65M",
+        "cede.conf:3: 'memory' is set already on line 2: keep one of them");
+    bad("[guest a]\nmemory = 64M\nkernel = k", "cede.conf:1: guest 'a' needs 'cores'");
+    bad("[guest a]\nmemory = 64M\ncores = 1", "cede.conf:1: guest 'a' needs 'kernel'");
+    bad("[guest a]\nkernel = k\ncores = 1", "cede.conf:1: guest 'a' needs 'memory'");
+    bad("[guest a]\nnext = k", "cede.conf:2: unknown key 'next' (docs/cede.conf.md lists them)");
+    bad("[guest a]\nboot = firmware\n[guest b]\nboot = firmware",
+        "cede.conf:4: boot = firmware is guest 'a' (line 2): there can be one only");
+    bad("[guest a]\nmemory = 64M\nboot = firmware",
+        "cede.conf:2: guest 'a' has boot = firmware (line 3), so 'memory' is not its own: the "
+        "firmware's guest has what the others leave");
+    bad(GUEST("a") "1\ndevices = all", "cede.conf:5: guest 'a': for now all devices are the "
+                                       "firmware's guest's: remove this line");
+    bad("[guest a]\nboot = firmware\ndevices = none",
+        "cede.conf:3: guest 'a': for now all devices are the firmware's guest's: remove this line");
+    bad(GUEST("a") "1-3,2", "cede.conf:4: core 2 is named twice here");
+}
+
+static void guest_values(void **state)
+{
+    static const char *const wrong[] = {"cores = 3-1",
+                                        "cores = 1,",
+                                        "cores = ,1",
+                                        "cores =",
+                                        "cores = 1-",
+                                        "cores = 1 2",
+                                        "cores = 4096",
+                                        "cores = x",
+                                        "memory = 64",
+                                        "memory = 65M",
+                                        "memory = 14M",
+                                        "memory = 1T",
+                                        "memory = -2M",
+                                        "memory = 64 M",
+                                        "memory =",
+                                        "memory = 70000G",
+                                        "memory = 99999999999999999999G"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        char text[80];
+
+        snprintf(text, sizeof text, "[guest a]\n%s", wrong[i]);
+        assert_false(parse_bytes(text, strlen(text)));
+        assert_non_null(strstr(error, ": use "));
+    }
+    good(GUEST("a") "4095,0-2");
+    assert_true(core_in(&conf.guests[0].cores, 4095));
+    assert_false(core_in(&conf.guests[0].cores, 4094));
+    assert_false(core_in(&conf.guests[0].cores, 4096));
+}
+
+static void too_many_guests(void **state)
+{
+    char text[4096] = "";
+    size_t used = 0;
+
+    (void)state;
+    for (unsigned i = 0; i <= CONF_GUESTS; i++)
+        used += (size_t)sprintf(text + used, GUEST("g%u") "%u\n", i, i);
+    assert_false(parse_bytes(text, used));
+    assert_string_equal(error, "cede.conf:129: there can be 32 guests");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),     cmocka_unit_test(whole_file),
-        cmocka_unit_test(console),      cmocka_unit_test(console_use),
-        cmocka_unit_test(aliases),      cmocka_unit_test(messages),
-        cmocka_unit_test(sizes),        cmocka_unit_test(not_text),
-        cmocka_unit_test(policy_lines), cmocka_unit_test(policy_files),
+        cmocka_unit_test(defaults),        cmocka_unit_test(whole_file),
+        cmocka_unit_test(console),         cmocka_unit_test(console_use),
+        cmocka_unit_test(aliases),         cmocka_unit_test(messages),
+        cmocka_unit_test(sizes),           cmocka_unit_test(not_text),
+        cmocka_unit_test(policy_lines),    cmocka_unit_test(policy_files),
+        cmocka_unit_test(guests),          cmocka_unit_test(guest_policies),
+        cmocka_unit_test(guest_messages),  cmocka_unit_test(guest_values),
+        cmocka_unit_test(too_many_guests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "console.h"
 #include "cpu_ops.h"
+#include "guests.h"
 #include "management.h"
 #include "next.h"
 #include "options.h"
@@ -17,6 +18,7 @@ static struct conf conf;
 static struct acpi acpi;
 static struct memory memory;
 static struct mp mp;
+static struct plan plan;
 static struct place place;
 
 static bool judge(bool good, const char *why)
@@ -43,15 +45,21 @@ static bool survey_memory(void)
     return judge(!EFI_ERROR(memory_survey(&memory)), "the firmware gives no memory map");
 }
 
+static bool no_partitions(void)
+{
+    return judge(!plan_partition(&conf, 1), "this version starts no partitions yet");
+}
+
 static bool choose_management(void)
 {
     struct boot_uart uart = console_choose(&conf, &acpi.uart);
 
-    return management_choose(&conf, &mp, &uart);
+    return management_choose(&conf, &plan, &uart);
 }
 
 static void release(void)
 {
+    guests_plan_free(&plan);
     mp_free(&mp);
     acpi_free(&acpi);
 }
@@ -66,7 +74,7 @@ static bool prepare(EFI_HANDLE image)
            survey_memory() &&         /* before the region: page tables grow with memory */
            mp_list(&mp, &acpi) &&     /* likewise, a stack for each processor */
            mp_check(&mp) &&           /* every processor, before the first one is taken */
-           choose_management() &&
+           guests_plan(&conf, &mp, &memory, &plan) && no_partitions() && choose_management() &&
            place_open_image(&place) && /* before the region, which it is a part of */
            place_all(&place, &mp, &memory, &acpi, &conf) &&
            place_prepare(&place); /* last: nothing may be freed once a processor is in */
@@ -108,7 +116,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     place_finish(&place); /* the region is out of reach, the rest is the guest's again */
     presence_announce();  /* as a guest: nothing below needs more than boot services */
     acpi_hide_suspend();  /* only now: a refusal leaves the tables alone */
-    management_arrange(&conf, &mp);
+    management_arrange(&conf, &plan);
     banner(&conf, &mp, &uart);
     release();
     status = next_start(image, &conf, true);

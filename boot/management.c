@@ -11,32 +11,35 @@
 
 static EFI_EXIT_BOOT_SERVICES firmwares_exit;
 
-static bool can_be_kept(const struct mp *mp, u32 index)
+static bool can_be_kept(const struct plan *plan, u32 index)
 {
-    return index < mp->count && index != mp->bsp && mp->cpus[index].firmware;
+    return index < plan->count && index != plan->bsp && plan->cpus[index].firmware &&
+           !plan->cpus[index].guest;
 }
 
-/* The last one, if that is not the boot processor. */
-static u32 automatic(const struct mp *mp)
+/* The last one of the firmware's guest, if that is not the boot processor. */
+static u32 automatic(const struct plan *plan)
 {
-    u32 index = mp->count - 1;
+    u32 index = plan->count - 1;
 
-    return mp->count >= ENOUGH_CORES && can_be_kept(mp, index) ? index : NO_MANAGEMENT;
+    while (index && plan->cpus[index].guest)
+        index--;
+    return plan->count >= ENOUGH_CORES && can_be_kept(plan, index) ? index : NO_MANAGEMENT;
 }
 
-bool management_choose(struct conf *conf, const struct mp *mp, const struct boot_uart *uart)
+bool management_choose(struct conf *conf, const struct plan *plan, const struct boot_uart *uart)
 {
     struct boot_console *wire = &conf->wire;
     bool interactive = console_wire(conf, uart).mode >= WIRE_SHARED;
 
     if (wire->management == AUTO_MANAGEMENT)
-        wire->management = interactive ? automatic(mp) : NO_MANAGEMENT;
+        wire->management = interactive ? automatic(plan) : NO_MANAGEMENT;
     if (wire->management == NO_MANAGEMENT)
         return true;
-    if (!can_be_kept(mp, wire->management))
+    if (!can_be_kept(plan, wire->management))
         refuse("management = %u: use a core from 0 to %u that the firmware can start, and not "
                "the boot processor, %u",
-               wire->management, mp->count - 1, mp->bsp);
+               wire->management, plan->count - 1, plan->bsp);
     else if (!interactive)
         refuse("management = %u: there is no console for it: set console and console-mode",
                wire->management);
@@ -63,11 +66,17 @@ static void set_exit(EFI_EXIT_BOOT_SERVICES function)
     BS->CalculateCrc32(&BS->Hdr, BS->Hdr.HeaderSize, &BS->Hdr.CRC32);
 }
 
-void management_arrange(const struct conf *conf, const struct mp *mp)
+void management_arrange(const struct conf *conf, const struct plan *plan)
 {
-    if (conf->wire.management == NO_MANAGEMENT)
+    u32 hidden = 0;
+
+    for (u32 i = 0; i < plan->count; i++)
+        if (plan->cpus[i].guest || i == conf->wire.management) {
+            acpi_hide_cpu(plan->cpus[i].apic_id);
+            hidden++;
+        }
+    if (!hidden)
         return;
-    acpi_hide_cpu(mp->cpus[conf->wire.management].apic_id);
     firmwares_exit = BS->ExitBootServices;
     set_exit(exit_boot_services);
 }

@@ -9,6 +9,9 @@
  * columns. */
 void refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Likewise "cede: warning: ...": Cede starts nevertheless. */
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* From here on refusals are reported as such of a check. */
 void refuse_for_check(void);
 
