@@ -63,6 +63,7 @@ struct vmx_cpu {
     bool absorbing;      /* the next entry is only there to let a held INIT out ... */
     bool timer;          /* ... and comes back at once by the preemption timer */
     bool nmi_held;       /* blocking by NMI is set so that no second one comes before the first */
+    u32 reason;          /* of the last exit that took the slow path, for the console */
     /* IA32_PERF_GLOBAL_CTRL without the control that saves it: the exit stores the guest's where
      * the entry loads it from, and then loads the host's (SDM 27.4, 28.4: aligned, 16 bytes each).
      */

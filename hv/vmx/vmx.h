@@ -71,6 +71,7 @@ void vmx_write_cr4(u64 value);
 u64 vmx_read_cr4(void);
 
 /* hv/vmx/inspect.c, for the console. */
+const char *vmx_last_exit(struct cpu *cpu);
 void vmx_note_state(struct cpu *cpu);
 bool vmx_guest_state(struct cpu *cpu, struct guest_state *state);
 

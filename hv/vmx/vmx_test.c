@@ -167,6 +167,16 @@ void exit_io(struct cpu *self, u16 port, u32 size, bool in)
     self->regs[RDX] = port | size << 16 | (u32)in << 24;
 }
 
+static struct outs outs_seen;
+static enum outs_status outs_status;
+
+enum outs_status outs(struct cpu *self, const struct outs *described)
+{
+    (void)self;
+    outs_seen = *described;
+    return outs_status;
+}
+
 void exit_rdpmc(struct cpu *self)
 {
     self->regs[RAX] = 0;
@@ -746,7 +756,41 @@ static void io_by_its_qualification(void **state)
     fake_vmcs[VMCS_QUALIFICATION] = 0xb0040000ULL | BIT(3) | 1; /* IN AX, 0xb004 */
     exit_for(VMX_EXIT_IO);
     assert_int_equal(cpu->regs[RDX], 0xb004 | 2 << 16 | 1 << 24);
-    fake_vmcs[VMCS_QUALIFICATION] |= BIT(4);
+    fake_vmcs[VMCS_QUALIFICATION] |= IO_STRING;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+}
+
+static void outs_by_its_description(void **state)
+{
+    (void)state;
+    fake_msr(IA32_VMX_BASIC, VMX_BASIC_STRING_IO_INFO, 0);
+    fake_vmcs[VMCS_GUEST_RIP] = 0x1000;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
+    fake_vmcs[VMCS_QUALIFICATION] = 0x03f80000ULL | IO_STRING | IO_REPEAT | 3; /* REP OUTSD */
+    fake_vmcs[VMCS_GUEST_LINEAR] = 0xffff800000001230;
+    fake_vmcs[VMCS_INSTRUCTION_INFO] = 2 << 7 | 3 << 15;
+    outs_status = OUTS_AGAIN;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(outs_seen.linear, 0xffff800000001230);
+    assert_int_equal(outs_seen.mask, ~0ULL);
+    assert_int_equal(outs_seen.port, 0x3f8);
+    assert_int_equal(outs_seen.size, 4);
+    assert_true(outs_seen.repeat);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1000);
+    fake_vmcs[VMCS_INSTRUCTION_INFO] = 0;
+    outs_status = OUTS_DONE;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(outs_seen.mask, 0xffff);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1002);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    outs_status = OUTS_REFUSED;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1002);
+    outs_status = OUTS_DONE; /* but not at CPL 3 */
+    fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS] = 3 << 5;
     exit_for(VMX_EXIT_IO);
     assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
 }
@@ -827,6 +871,7 @@ int main(void)
         TEST(ept_format),
         TEST(ept_violations),
         TEST(io_by_its_qualification),
+        TEST(outs_by_its_description),
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
         TEST(stops_with_a_report),
