@@ -13,6 +13,7 @@
 #define IA32_FEATURE_CONTROL  0x3a
 #define FEATURE_CONTROL_LOCK  BIT(0)
 #define FEATURE_CONTROL_VMXON BIT(2) /* outside SMX */
+#define IA32_BIOS_UPDT_TRIG   0x79
 #define IA32_MTRRCAP          0xfe
 #define IA32_SYSENTER_CS      0x174
 #define IA32_SYSENTER_ESP     0x175

@@ -80,6 +80,9 @@ void vmx_cr_exit(struct cpu *cpu);
 /* hv/vmx/msr.c: false: #GP(0). */
 bool vmx_msr_write(struct cpu *cpu, u32 msr, u64 value);
 
+/* hv/vmx/microcode.c: likewise. */
+bool vmx_load_microcode(const struct cpu *cpu, u64 data);
+
 /* hv/vmx/ept.c */
 void vmx_shape_map(struct page_map *map);
 u64 vmx_ept_pointer(const struct page_map *map);

@@ -15,6 +15,7 @@
 #include "icr.c"
 #include "startup.c"
 #include "vmx/init.c"
+#include "vmx/microcode.c"
 #include "vmx/msr.c"
 #include "vmx/slow.c"
 
@@ -30,7 +31,8 @@ static u8 *block;
 static struct vmx_hidden nothing_hidden;
 static bool touch_works, letter, msr_works;
 static u64 page_write, retyped;
-static u32 resets, hypercalls;
+static u32 resets, hypercalls, update_size;
+static u64 lone_page; /* of the guest's linear addresses, the one that is not next to the others */
 static jmp_buf stopped;
 
 void log_line(const char *format, ...)
@@ -129,6 +131,38 @@ bool msr_write(struct cpu *self, u32 msr, u64 value)
     (void)msr;
     (void)value;
     return msr_works;
+}
+
+bool memory_read(void *context, u64 gpa, void *buffer, u32 size)
+{
+    (void)context;
+    (void)gpa;
+    memset(buffer, 0, size);
+    return true;
+}
+
+u32 guest_read(const struct guest_memory *memory, const struct guest_paging *paging, u64 linear,
+               void *buffer, u32 size)
+{
+    (void)memory;
+    (void)paging;
+    if (update_size == ~0U) /* not present */
+        return 0;
+    assert_int_equal(linear % PAGE_SIZE, 28);
+    assert_int_equal(size, 4);
+    memcpy(buffer, &update_size, 4);
+    return 4;
+}
+
+bool guest_translate(const struct guest_memory *memory, const struct guest_paging *paging,
+                     u64 linear, u64 *gpa)
+{
+    (void)memory;
+    (void)paging;
+    *gpa = linear - 0xffff800000000000 + GIB(1);
+    if (ALIGN_DOWN(linear, PAGE_SIZE) == lone_page)
+        *gpa += PAGE_SIZE;
+    return linear >= 0xffff800000000000;
 }
 
 u64 pmu_intel_debugctl(u32 granted, u64 value)
@@ -254,7 +288,8 @@ static int set_up(void **state)
     fake_tr = fake_ldtr = 0;
     letter = false;
     touch_works = msr_works = true;
-    resets = hypercalls = 0;
+    resets = hypercalls = update_size = 0;
+    lone_page = 0;
     page_write = retyped = 0;
     return 0;
 }
@@ -737,6 +772,38 @@ static void debugctl_is_the_vmcs_s(void **state)
     assert_int_equal(fake_vmcs[VMCS_GUEST_DEBUGCTL], 2);
 }
 
+static u64 loaded_update(void)
+{
+    u64 where;
+
+    assert_true(rdmsr_safe(IA32_BIOS_UPDT_TRIG, &where));
+    return where;
+}
+
+/* In root operation the processor takes the address as the host's. */
+static void a_microcode_update_is_loaded_where_it_is(void **state)
+{
+    static const u64 data = 0xffff800000005030; /* after 48 bytes of header */
+
+    (void)state;
+    fake_msr(IA32_BIOS_UPDT_TRIG, 0, ~0ULL);
+    update_size = 0x2fd0; /* to the end of its third page */
+    lone_page = 0xffff800000008000;
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), GIB(1) + 0x5030);
+    wrmsr(IA32_BIOS_UPDT_TRIG, 0);
+    update_size++;
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), 0);
+    update_size = 0; /* 2000 bytes */
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), GIB(1) + 0x5030);
+    wrmsr(IA32_BIOS_UPDT_TRIG, 0);
+    update_size = ~0U;
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), 0);
+}
+
 static void mtrrs_are_mirrored_once_enabled(void **state)
 {
     (void)state;
@@ -904,6 +971,7 @@ int main(void)
         TEST(an_instruction_may_end_at_4_gib),
         TEST(msrs_by_halves),
         TEST(debugctl_is_the_vmcs_s),
+        TEST(a_microcode_update_is_loaded_where_it_is),
         TEST(mtrrs_are_mirrored_once_enabled),
         TEST(ept_format),
         TEST(ept_violations),
