@@ -126,11 +126,9 @@ static void write_register(struct cpu *cpu, u32 offset, u32 value)
 
 static u32 fetch(const struct code_state *code, u8 bytes[INSN_MAX])
 {
-    struct guest_memory memory = {.read = memory_read,
-                                  .address_mask = (hv.phys_limit - 1) & PTE_ADDRESS};
     u64 linear = guest_linear_rip(code->cs_base, code->rip, code->long_mode);
 
-    return guest_read(&memory, &code->paging, linear, bytes, INSN_MAX);
+    return memory_read_linear(&code->paging, linear, bytes, INSN_MAX);
 }
 
 static enum insn_status decode(const struct code_state *code, struct store_insn *insn)

@@ -21,27 +21,26 @@
 #define CPU_TABLES      0x3000
 
 /* Offsets in struct cpu that assembly uses; checked below. */
-#define CPU_RAX      0x00
-#define CPU_RCX      0x08
-#define CPU_RDX      0x10
-#define CPU_RBX      0x18
-#define CPU_RSP      0x20
-#define CPU_RBP      0x28
-#define CPU_RSI      0x30
-#define CPU_RDI      0x38
-#define CPU_R8       0x40
-#define CPU_R9       0x48
-#define CPU_R10      0x50
-#define CPU_R11      0x58
-#define CPU_R12      0x60
-#define CPU_R13      0x68
-#define CPU_R14      0x70
-#define CPU_R15      0x78
-#define CPU_APIC_ID  0x80
-#define CPU_INDEX    0x84
-#define CPU_VMX      0x90
-#define CPU_ARRIVED  (CPU_VMX + 0)
-#define CPU_LAUNCHED (CPU_VMX + 1)
+#define CPU_RAX     0x00
+#define CPU_RCX     0x08
+#define CPU_RDX     0x10
+#define CPU_RBX     0x18
+#define CPU_RSP     0x20
+#define CPU_RBP     0x28
+#define CPU_RSI     0x30
+#define CPU_RDI     0x38
+#define CPU_R8      0x40
+#define CPU_R9      0x48
+#define CPU_R10     0x50
+#define CPU_R11     0x58
+#define CPU_R12     0x60
+#define CPU_R13     0x68
+#define CPU_R14     0x70
+#define CPU_R15     0x78
+#define CPU_APIC_ID 0x80
+#define CPU_INDEX   0x84
+#define CPU_VMX     0x90
+#define CPU_ARRIVED (CPU_VMX + 0)
 
 #ifndef __ASSEMBLER__
 
@@ -57,12 +56,12 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 /* VMX only. What the hypervisor owes its guest, hv/vmx/event.c. */
 struct vmx_cpu {
     volatile u8 arrived; /* OWED_NMI, OWED_MC: came in while the host ran */
-    bool launched;       /* the VMCS has been, so VMRESUME enters */
     u8 owed;             /* arrived, and not delivered yet */
     bool stepping;       /* the monitor trap flag is set */
     bool absorbing;      /* the next entry is only there to let a held INIT out ... */
     bool timer;          /* ... and comes back at once by the preemption timer */
     bool nmi_held;       /* blocking by NMI is set so that no second one comes before the first */
+    u32 reason;          /* of the last exit that took the slow path, for the console */
     /* IA32_PERF_GLOBAL_CTRL without the control that saves it: the exit stores the guest's where
      * the entry loads it from, and then loads the host's (SDM 27.4, 28.4: aligned, 16 bytes each).
      */
@@ -123,7 +122,6 @@ CHECK_OFFSET(CPU_R15, regs[R15]);
 CHECK_OFFSET(CPU_APIC_ID, apic_id);
 CHECK_OFFSET(CPU_INDEX, index);
 CHECK_OFFSET(CPU_ARRIVED, vmx.arrived);
-CHECK_OFFSET(CPU_LAUNCHED, vmx.launched);
 _Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "struct cpu must fit its page");
 
 static inline struct vmcb *cpu_vmcb(struct cpu *cpu)

@@ -294,3 +294,11 @@ bool memory_read(void *context, u64 gpa, void *buffer, u32 size)
         return false;
     return copy_out(gpa, buffer, size);
 }
+
+u32 memory_read_linear(const struct guest_paging *paging, u64 linear, void *buffer, u32 size)
+{
+    struct guest_memory memory = {.read = memory_read,
+                                  .address_mask = (hv.phys_limit - 1) & PTE_ADDRESS};
+
+    return guest_read(&memory, paging, linear, buffer, size);
+}

@@ -28,4 +28,8 @@ void memory_types_update(u64 type_mask);
  * The signature is that of struct guest_paging's reader (guest_mem.h). */
 bool memory_read(void *context, u64 gpa, void *buffer, u32 size);
 
+/* The same by linear address; returns how many bytes could be read (guest_read). */
+struct guest_paging;
+u32 memory_read_linear(const struct guest_paging *paging, u64 linear, void *buffer, u32 size);
+
 #endif

@@ -13,6 +13,7 @@
 #define IA32_FEATURE_CONTROL  0x3a
 #define FEATURE_CONTROL_LOCK  BIT(0)
 #define FEATURE_CONTROL_VMXON BIT(2) /* outside SMX */
+#define IA32_BIOS_UPDT_TRIG   0x79
 #define IA32_MTRRCAP          0xfe
 #define IA32_SYSENTER_CS      0x174
 #define IA32_SYSENTER_ESP     0x175
@@ -41,6 +42,7 @@
 
 /* VMX capabilities, SDM volume 3 appendix A. */
 #define IA32_VMX_BASIC              0x480
+#define VMX_BASIC_STRING_IO_INFO    BIT(54)
 #define VMX_BASIC_TRUE_CONTROLS     BIT(55)
 #define VMX_MEMORY_WRITE_BACK       6     /* bits 53:50 */
 #define IA32_VMX_PINBASED_CTLS      0x481 /* then primary, exit, entry */
@@ -101,6 +103,7 @@
 #define RFLAGS_SF    BIT(7)
 #define RFLAGS_TF    BIT(8)
 #define RFLAGS_IF    BIT(9)
+#define RFLAGS_DF    BIT(10)
 #define RFLAGS_OF    BIT(11)
 #define RFLAGS_RF    BIT(16)
 

@@ -21,7 +21,7 @@ static const struct msr_row intel_rows[] = {
     ROW(0x00000048, 0x00000049, PASS, NONE, "SPEC_CTRL, PRED_CMD"),
     ROW(0x0000004e, 0x0000004f, PASS, NONE, "PPIN"),
     ROW(0x00000060, 0x00000067, PASS, NONE, "LBR stack: idle, DEBUGCTL is masked"),
-    ROW(0x00000079, 0x00000079, PASS, NONE, "BIOS_UPDT_TRIG: the owner's"),
+    ROW(0x00000079, 0x00000079, TRAP_WRITE, NONE, "BIOS_UPDT_TRIG: a no-op in a guest"),
     ROW(0x0000007a, 0x0000007b, PASS, NONE, "activation, microcode status"),
     ROW(0x0000008b, 0x0000008b, PASS, NONE, "BIOS_SIGN_ID"),
     ROW(0x0000008c, 0x0000008f, DENY, SGX, "SGXLEPUBKEYHASH"),

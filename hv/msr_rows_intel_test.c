@@ -37,7 +37,7 @@ static const struct linux_msr linux_msrs[] = {
     {ONE(0x48), P, "IA32_SPEC_CTRL", "kernel/cpu/bugs.c, entry/entry.S"},
     {ONE(0x49), P, "IA32_PRED_CMD", "mm/tlb.c"},
     {0x4e, 0x4f, 1, P, "PPIN", "kernel/cpu/common.c"},
-    {ONE(0x79), P, "IA32_UCODE_WRITE", "kernel/cpu/microcode/intel.c"},
+    {ONE(0x79), TW, "IA32_UCODE_WRITE", "kernel/cpu/microcode/intel.c"},
     {ONE(0x8b), P, "IA32_UCODE_REV", "kernel/cpu/microcode/intel.c"},
     {0x8c, 0x8f, 1, D(FEATURE_SGX), "IA32_SGXLEPUBKEYHASH", "kernel/cpu/sgx/main.c"},
     {ONE(0xbd), P, "IA32_XAPIC_DISABLE_STATUS", "kernel/apic/apic.c"},

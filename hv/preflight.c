@@ -28,11 +28,20 @@ static enum preflight preflight_none(const struct cpu_ops *ops)
     return PREFLIGHT_VENDOR;
 }
 
+/* The host's tables need it. Intel's firmware can hide it (IA32_MISC_ENABLE[34]): EFER.NXE, which
+ * VM exits load, is then reserved. */
+static bool has_nx(const struct cpu_ops *ops)
+{
+    return preflight_cpuid(ops, 0x80000001, CPU_EDX) & BIT(20);
+}
+
 enum preflight preflight(const struct cpu_ops *ops)
 {
-    if (has_svm(ops))
-        return preflight_svm(ops);
-    return has_vmx(ops) ? preflight_vmx(ops) : preflight_none(ops);
+    enum preflight code = has_svm(ops)   ? preflight_svm(ops)
+                          : has_vmx(ops) ? preflight_vmx(ops)
+                                         : preflight_none(ops);
+
+    return code == PREFLIGHT_OK && !has_nx(ops) ? PREFLIGHT_NO_NX : code;
 }
 
 const char *preflight_text(enum preflight code)
@@ -63,6 +72,8 @@ const char *preflight_text(enum preflight code)
                                "or invalidation, which Cede needs",
         [PREFLIGHT_MEMORY_KEYS] =
             "multi-key memory encryption (TME-MK) is on: turn it off in the firmware setup",
+        [PREFLIGHT_NO_NX] =
+            "this processor shows no NX: turn on Execute Disable (XD) in the firmware setup",
     };
 
     _Static_assert(COUNT(texts) == PREFLIGHT_COUNT, "a text for each code");

@@ -17,6 +17,7 @@
 static struct {
     char vendor[13];
     u32 max_leaf, features, svm_edx, encryption;
+    bool no_nx;
     u64 vm_cr, efer, syscfg;
     u32 leaf_1_ecx, leaf_7[4], leaf_d1[4];
     u64 cr4, feature_control, basic, ept_vpid, tme;
@@ -43,6 +44,7 @@ static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
         memset(out, 0xff, 16); /* what some processors return beyond the end */
     } else if (leaf == 0x80000001) {
         out[ECX] = cpu.features;
+        out[EDX] = cpu.no_nx ? 0 : (u32)BIT(20);
     } else if (leaf == CPUID_SVM_FEATURES) {
         out[EDX] = cpu.svm_edx;
     } else if (leaf == CPUID_MEMORY) {
@@ -241,6 +243,13 @@ static void vmx_refuses(void **state)
     assert_int_equal(preflight(&fake), PREFLIGHT_MEMORY_KEYS);
 }
 
+static void without_nx(void **state)
+{
+    (void)state;
+    cpu.no_nx = true;
+    assert_int_equal(preflight(&fake), PREFLIGHT_NO_NX);
+}
+
 /* Each row of the table for itself: the refusal names it. */
 static void each_missing_control_is_named(void **state)
 {
@@ -347,6 +356,8 @@ int main(void)
         cmocka_unit_test(texts),
         cmocka_unit_test_setup(vmx_accepts, intel),
         cmocka_unit_test_setup(vmx_refuses, intel),
+        cmocka_unit_test_setup(without_nx, intel),
+        cmocka_unit_test_setup(without_nx, reset),
         cmocka_unit_test_setup(each_missing_control_is_named, intel),
         cmocka_unit_test_setup(without_true_controls, intel),
         cmocka_unit_test_setup(controls_are_what_is_wanted, intel),

@@ -74,8 +74,8 @@ struct vendor {
     void (*set_rflags)(struct cpu *cpu, u64 value);
     void (*inject_gp)(struct cpu *cpu); /* #GP(0) at the instruction that exited */
 
-    /* For the console. Why a core last left its guest; of a core whose guest is out, its state.
-     * NULL, or false, where another core cannot know. */
+    /* For the console, of any core. Why it last left its guest; while its guest is out, the guest's
+     * state, or false where another core cannot know. */
     const char *(*last_exit)(struct cpu *cpu);
     bool (*guest_state)(struct cpu *cpu, struct guest_state *state);
     /* On the core, which is being stopped: keeps what only it can read. NULL where all can. */

@@ -44,8 +44,8 @@ test-pmu-model-now: $(BUILD)/$(PM)/model_test $(PM_EFI) $(BUILD)/launch.efi
 	@$(PM)/bed_selftest
 	@$(PM)/test-model $(PM_EFI)
 
-$(BUILD)/$(PM)/perf.gz: $(PM)/perf-initrd $(wildcard $(PM)/perf-tests/*)
-	$(PM)/perf-initrd $@
+$(BUILD)/$(PM)/perf.gz: $(PM)/perf-initrd $(wildcard $(PM)/perf-tests/*) $(BUILD)/cede-policy
+	$(PM)/perf-initrd $@ $(BUILD)/cede-policy
 
 test-pmu-perf: PM_SETUPS := intel-1 amd-4
 test-pmu-perf-all: PM_SETUPS := intel-1 intel-4 amd-1 amd-4

@@ -14,6 +14,7 @@ enum {
     PORT_B = 0x61,
     CMOS_INDEX = 0x70,
     CMOS_DATA = 0x71,
+    COM1_SCRATCH = 0x3ff,
     PCI_ADDRESS = 0xcf8,
     PCI_DATA = 0xcfc,
     SLP_EN = 1 << 13,
@@ -124,6 +125,57 @@ static void string_forms(void)
     say("info: REP INSW from PM1 control: fault %d", attempt(read_string, (u64)&r, NULL));
 }
 
+struct string_write {
+    u16 port;
+    const void *from;
+    u64 left;
+};
+
+#define WRITE_STRING(name, text)                                                         \
+    static void name(u64 argument)                                                       \
+    {                                                                                    \
+        struct string_write *w = (struct string_write *)argument;                        \
+        __asm__ volatile(text : "+S"(w->from), "+c"(w->left) : "d"(w->port) : "memory"); \
+    }
+
+WRITE_STRING(write_once, "outsb")
+WRITE_STRING(write_bytes, "rep outsb")
+WRITE_STRING(write_bytes_a32, "rep outsb (%%esi), %%dx")
+WRITE_STRING(write_backwards, "std; rep outsb; cld")
+WRITE_STRING(write_words, "rep outsw")
+
+/* At the scratch register of the console's UART, where Cede watches if it shares the port. */
+static void string_to_uart(void)
+{
+    static const struct {
+        const char *name;
+        core_work *write;
+        u32 start, count, end, left; /* bytes of the text, and what RCX is then */
+    } forms[] = {
+        {"OUTSB", write_once, 1, 9, 2, 9},          {"REP OUTSB", write_bytes, 0, 5, 5, 0},
+        {"REP OUTSB 0", write_bytes, 4, 0, 4, 0},   {"A32", write_bytes_a32, 2, 4, 6, 0},
+        {"backwards", write_backwards, 5, 3, 2, 0},
+    };
+    static const char text[] = "abcdefgh";
+    u8 last = 0;
+
+    test_begin("port-outs");
+    outb(COM1_SCRATCH, 0);
+    for (u32 i = 0; i < COUNT(forms); i++) {
+        struct string_write w = {COM1_SCRATCH, text + forms[i].start, forms[i].count};
+        int fault = attempt(forms[i].write, (u64)&w, NULL);
+        int step = forms[i].end < forms[i].start ? 1 : -1;
+
+        expect(fault == NO_FAULT, "%s: fault %d", forms[i].name, fault);
+        expect(w.from == text + forms[i].end, "%s: RSI is off", forms[i].name);
+        expect(w.left == forms[i].left, "%s: RCX is %lu", forms[i].name, w.left);
+        if (forms[i].count)
+            last = (u8)text[forms[i].end + (u32)step];
+        expect(inb(COM1_SCRATCH) == last, "%s: wrote %x", forms[i].name, (u32)inb(COM1_SCRATCH));
+    }
+    test_end();
+}
+
 static void pm1_control(void)
 {
     u16 port = machine.pm1a_control, old = inw(port);
@@ -144,6 +196,9 @@ static void pm1_control(void)
         outw(port, asleep);
         outb(port + 1, (u8)(asleep >> 8));
         outl(port, asleep);
+        struct string_write w = {port, &asleep, 1};
+        attempt(write_words, (u64)&w, NULL);
+        expect(w.left == 0, "OUTSW is not carried out");
         expect(hypercall(HYPERCALL_VERSION, 0, 0) == CEDE_VERSION, "Cede no longer answers");
         test_end();
         outw(port, old);
@@ -158,5 +213,6 @@ void port_probes(void)
     cmos_reads();
     pci_configuration();
     string_forms();
+    string_to_uart();
     pm1_control();
 }

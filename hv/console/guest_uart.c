@@ -161,6 +161,7 @@ static u8 ask_uart(void)
     u8 iir = uart_read(&wire.uart, UART_IIR);
 
     for (u32 i = 0; i < 4 && (iir & IIR_SOURCE) == IIR_THRE; i++) {
+        wire_send();
         if (wire_direct())
             guest->thre = guest->ier & IER_ETBEI;
         iir = uart_read(&wire.uart, UART_IIR);

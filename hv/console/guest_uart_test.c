@@ -55,11 +55,29 @@ static u8 chip_receive_take(void)
     return byte;
 }
 
+/* What happens at any time, when a test wants it: the line carries bytes. And between two of the
+ * driver's accesses: another core looks after it, the operator types. */
+static struct {
+    bool on;
+    u32 reads; /* till the line has carried what there is; 0: it waits */
+    u32 dice, keys, answered;
+} meanwhile;
+
+static bool chance(u32 one_in)
+{
+    meanwhile.dice = meanwhile.dice * 1664525 + 1013904223;
+    return (meanwhile.dice >> 16) % one_in == 0;
+}
+
+static void chip_transmit(void);
+
 u8 uart_read(const struct boot_uart *uart, u32 reg)
 {
     u8 value = 0;
 
     (void)uart;
+    if ((meanwhile.on && chance(6)) || (meanwhile.reads && !--meanwhile.reads))
+        chip_transmit();
     switch (reg) {
     case UART_RBR:
         value = chip.lcr & LCR_DLAB ? (u8)chip.divisor : chip_receive_take();
@@ -193,10 +211,38 @@ static struct {
     u32 edges_seen;
 } driver;
 
+static const char visit_keys[] = "]]ls\r]]k"; /* three for Cede, one for the guest */
+#define VISIT_KEYS (sizeof(visit_keys) - 1)
+
+/* One at a time, as next_event() in console.c: an answer goes out before the guest has the line. */
+static void answer_key(void)
+{
+    u8 byte;
+
+    if (ring_used(&wire.answer) || !wire_key(&byte))
+        return;
+    ring_put(&wire.answer, 'x');
+    meanwhile.answered++;
+}
+
+static void others_act(void)
+{
+    if (!meanwhile.on)
+        return;
+    if (chance(40) && !chip.rx_used)
+        chip_arrives(0, (u8)visit_keys[meanwhile.keys++ % VISIT_KEYS]);
+    if (chance(5))
+        wire_poll();
+    if (chance(20))
+        answer_key();
+}
+
 static u8 in(u32 reg)
 {
-    u8 value = guest_uart_read(reg);
+    u8 value;
 
+    others_act();
+    value = guest_uart_read(reg);
     if (!wire_direct())
         wire_pump();
     return value;
@@ -204,6 +250,7 @@ static u8 in(u32 reg)
 
 static void out(u32 reg, u8 value)
 {
+    others_act();
     guest_uart_write(reg, value);
     if (!wire_direct())
         wire_pump();
@@ -297,6 +344,7 @@ static int set_up(void **state)
     (void)state;
     memset(&chip, 0, sizeof(chip));
     memset(&driver, 0, sizeof(driver));
+    memset(&meanwhile, 0, sizeof(meanwhile));
     chip.divisor = 12;
     chip.lcr = LCR_8N1;
     wire_init(&info);
@@ -464,6 +512,59 @@ static void many_visits(void **state)
     assert_int_equal(wire.lost, 0);
 }
 
+/* What Cede has sent leaves the transmitter before the guest's bytes go there. */
+static void cedes_bytes_make_way(void **state)
+{
+    (void)state;
+    type("]]");
+    chip_transmit();
+    wire_leave();
+    wire_poll();
+    assert_int_equal(chip.tx_used, 11);
+    for (u32 i = 0; i < 16; i++)
+        out(UART_THR, pattern(i));
+    run_for(3);
+    check_guests_bytes(16);
+}
+
+/* It becomes empty after Cede has looked, and before the guest is told why it was interrupted. */
+static void an_empty_transmitter_is_not_missed(void **state)
+{
+    (void)state;
+    out(UART_IER, IER_ETBEI);
+    in(UART_IIR);
+    out(UART_THR, pattern(0));
+    wire.sending = true;
+    meanwhile.reads = 3; /* LSR, to receive; LSR, to send; IIR */
+    assert_int_equal(in(UART_IIR)&IIR_SOURCE, IIR_THRE);
+    assert_int_equal(meanwhile.reads, 0);
+}
+
+/* Many visits as above, in any order with the guest's own doings. */
+static void anything_in_between(void **state)
+{
+    (void)state;
+    meanwhile.on = true;
+    meanwhile.dice = 1;
+    for (u32 i = 0; i < 1000; i++) {
+        driver_write(100 + i * 7 % 300);
+        run_for(20);
+    }
+    meanwhile.on = false;
+    while (meanwhile.keys % VISIT_KEYS)
+        type((char[]){visit_keys[meanwhile.keys++ % VISIT_KEYS], 0});
+    for (u32 i = 0; i < 1000; i++) {
+        answer_key();
+        wire_poll();
+        run_for(20);
+    }
+    check_guests_bytes(driver.to_send);
+    assert_in_range(meanwhile.keys, 100 * VISIT_KEYS, ~0U);
+    assert_int_equal(driver.got_count, meanwhile.keys / VISIT_KEYS);
+    assert_int_equal(meanwhile.answered, meanwhile.keys / VISIT_KEYS * 3);
+    assert_int_equal(wire.lost, 0);
+}
+
 /* The guest waits when the ring is full, loses nothing, and goes on by itself afterwards. */
 static void a_full_ring(void **state)
 {
@@ -548,6 +649,9 @@ int main(void)
         cmocka_unit_test_setup(modem_interrupts_pass, set_up),
         cmocka_unit_test_setup(a_visit, set_up),
         cmocka_unit_test_setup(many_visits, set_up),
+        cmocka_unit_test_setup(cedes_bytes_make_way, set_up),
+        cmocka_unit_test_setup(an_empty_transmitter_is_not_missed, set_up),
+        cmocka_unit_test_setup(anything_in_between, set_up),
         cmocka_unit_test_setup(a_full_ring, set_up),
         cmocka_unit_test_setup(an_idle_visit_ends, set_up),
         cmocka_unit_test_setup(polled_from_elsewhere, set_up),

@@ -45,9 +45,14 @@ static bool pending(void)
            (!wire.at_prompt && ring_used(&wire.held));
 }
 
-bool wire_direct(void)
+static bool idle(void)
 {
     return !wire.at_prompt && !pending();
+}
+
+bool wire_direct(void)
+{
+    return idle() && !wire.sending;
 }
 
 /* --- in -----------------------------------------------------------------------------------------
@@ -148,13 +153,14 @@ static bool next_byte(u8 *byte)
     return wire.answering || (!wire.at_prompt && ring_take(&wire.held, byte));
 }
 
-static void send_pending(void)
+void wire_send(void)
 {
     u8 byte;
 
-    for (u32 sent = 0; sent < SEND_LIMIT && pending(); sent += wire.depth) {
+    for (u32 sent = 0; sent < SEND_LIMIT && (wire.sending || pending()); sent += wire.depth) {
         if (!(uart_read(&wire.uart, UART_LSR) & LSR_THRE))
             return;
+        wire.sending = pending();
         for (u32 i = 0; i < wire.depth && next_byte(&byte); i++)
             uart_write(&wire.uart, UART_THR, byte);
     }
@@ -164,10 +170,12 @@ void wire_say(char c)
 {
     if (wire.uart.kind == UART_NONE)
         return;
-    if (wire.mode == WIRE_LOG || wire_direct())
-        uart_put(&wire.uart, (u8)c);
-    else
+    if (wire.mode != WIRE_LOG && !idle()) {
         ring_put(&wire.words, (u8)c);
+        return;
+    }
+    uart_put(&wire.uart, (u8)c);
+    wire.sending = true;
 }
 
 void wire_cry(char c)
@@ -207,7 +215,7 @@ void wire_pump(void)
     if (wire.mode == WIRE_NONE || wire.mode == WIRE_LOG)
         return;
     wire_receive();
-    send_pending();
+    wire_send();
     if (wire.mode != WIRE_SHARED)
         return;
     guest_uart_catch_up();

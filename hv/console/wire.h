@@ -22,6 +22,7 @@ struct wire {
     struct boot_uart uart;
     u8 mode; /* enum wire_mode */
     bool at_prompt;
+    bool sending;            /* bytes of Cede's, or that it held, may be in the transmitter */
     bool answering;          /* part of the answer has been sent */
     volatile bool composing; /* the answer is not complete: none of it is sent yet */
     u8 depth;                /* bytes that an empty transmitter takes */
@@ -61,9 +62,10 @@ void wire_leave(void);
 /* Whether the guest's bytes go to the UART as they come. */
 bool wire_direct(void);
 
-/* For hv/console/guest_uart.c: takes in what has arrived; lets the UART interrupt as the guest and
- * what is left to send want it; makes it interrupt now. */
+/* For hv/console/guest_uart.c: takes in what has arrived; sends what the UART takes; lets it
+ * interrupt as the guest and what is left to send want it; makes it interrupt now. */
 void wire_receive(void);
+void wire_send(void);
 void wire_set_ier(void);
 void wire_raise(void);
 

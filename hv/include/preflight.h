@@ -20,6 +20,7 @@ enum preflight {
     PREFLIGHT_VMX_MEMORY,  /* IA32_VMX_BASIC: VMCS not in write-back memory */
     PREFLIGHT_EPT_POOR,    /* IA32_VMX_EPT_VPID_CAP: page sizes, memory types, invalidation */
     PREFLIGHT_MEMORY_KEYS, /* TME-MK: physical addresses have aliases */
+    PREFLIGHT_NO_NX,       /* CPUID 8000_0001 EDX[20] clear */
     PREFLIGHT_COUNT,
     /* From here on: the row of hv/vmx/controls.c that is missing. */
     PREFLIGHT_VMX_CONTROLS = 100

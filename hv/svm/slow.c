@@ -7,6 +7,7 @@
 #include "log.h"
 #include "msr.h"
 #include "msr_access.h"
+#include "outs.h"
 #include "pmu/credit.h"
 #include "pmu/pmu.h"
 #include "svm/svm.h"
@@ -104,17 +105,55 @@ static void handle_wrmsr(struct cpu *cpu, struct vmcb *vmcb)
         svm_inject_gp(vmcb);
 }
 
-/* EXITINFO1 of an IOIO exit, APM 15.10.2; EXITINFO2 is the RIP of the next instruction. */
+/* EXITINFO1 of an IOIO exit, APM 15.10.2. */
+#define IOIO_IN      BIT(0)
+#define IOIO_STRING  BIT(2)
+#define IOIO_REPEAT  BIT(3)
+#define IOIO_ADDR_16 BIT(7)
+#define IOIO_ADDR_32 BIT(8)
+
+/* The segment's number, in the order that the VMCB has too, comes with decode assists; else it is
+ * taken for DS. In 64-bit mode only FS and GS have a base. */
+static void describe_outs(struct cpu *cpu, u64 info, struct outs *outs)
+{
+    const struct vmcb *vmcb = cpu_vmcb(cpu);
+    u32 segment = svm.decode_assists ? (u32)FIELD(info, 12, 10) : 3;
+    bool code64 = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & BIT(9));
+    u64 base = code64 && segment < 4 ? 0 : (&vmcb->es)[segment].base;
+
+    *outs = (struct outs){.mask = info & IOIO_ADDR_16                ? 0xffff
+                                  : code64 && !(info & IOIO_ADDR_32) ? ~0ULL
+                                                                     : 0xffffffff,
+                          .port = (u16)FIELD(info, 31, 16),
+                          .size = (u8)FIELD(info, 6, 4),
+                          .repeat = info & IOIO_REPEAT};
+    outs->linear = (base + (cpu->regs[RSI] & outs->mask)) & (code64 ? ~0ULL : 0xffffffff);
+}
+
+static enum outs_status handle_string(struct cpu *cpu, struct vmcb *vmcb)
+{
+    struct outs described;
+
+    if ((vmcb->exit_info1 & IOIO_IN) || vmcb->cpl)
+        return OUTS_REFUSED;
+    describe_outs(cpu, vmcb->exit_info1, &described);
+    return outs(cpu, &described);
+}
+
+/* EXITINFO2 is the RIP of the next instruction. */
 static void handle_io(struct cpu *cpu, struct vmcb *vmcb)
 {
     u64 info = vmcb->exit_info1;
+    enum outs_status status = OUTS_DONE;
 
-    if (info & BIT(2)) { /* INS, OUTS: nobody drives PM1 control that way */
-        cpu->exits[EXIT_IO]++;
+    if (info & IOIO_STRING)
+        status = handle_string(cpu, vmcb);
+    else
+        exit_io(cpu, (u16)FIELD(info, 31, 16), (u32)FIELD(info, 6, 4), info & IOIO_IN);
+    if (status == OUTS_REFUSED)
         svm_inject_gp(vmcb);
+    if (status != OUTS_DONE)
         return;
-    }
-    exit_io(cpu, (u16)FIELD(info, 31, 16), (u32)FIELD(info, 6, 4), info & BIT(0));
     vmcb->nrip = vmcb->exit_info2;
     finish_instruction(cpu, 0);
     vmcb->nrip = 0;

@@ -93,6 +93,16 @@ void cpuid_edit(const struct cpuid_context *context, u32 leaf, u32 subleaf, u32 
     regs[2] = (u32)context->cr4;
 }
 
+static struct outs outs_seen;
+static enum outs_status outs_status;
+
+enum outs_status outs(struct cpu *self, const struct outs *described)
+{
+    (void)self;
+    outs_seen = *described;
+    return outs_status;
+}
+
 static u32 credits;
 static bool credited_user;
 
@@ -439,7 +449,50 @@ static void port_reads_change_only_their_width(void **state)
     take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4, 0x302);
     assert_int_equal(fake.last_out, 0xdd);
     assert_int_equal(fake.last_size, 1);
-    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4 | 4, 0x302);
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4 | IOIO_STRING | IOIO_IN, 0x302);
+    assert_int_equal(vmcb->event_inj, 0x80000b0d);
+}
+
+/* APM 15.10.2: REP in bit 3, address size in 9:7, segment in 12:10. */
+static void outs_by_its_description(void **state)
+{
+    const u64 rep_outsb = 0x03f8U << 16 | 1 << 4 | IOIO_STRING | IOIO_REPEAT;
+
+    (void)state;
+    svm.decode_assists = true;
+    vmcb->efer = EFER_LMA;
+    vmcb->cs.attributes = BIT(9);
+    vmcb->ds.base = 0x1000;
+    vmcb->fs.base = 0x2000;
+    vmcb->rip = 0x300;
+    cpu->regs[RSI] = 0x4444444400000010;
+    outs_status = OUTS_AGAIN;
+    take_exit(VMEXIT_IOIO, rep_outsb | 3 << 10 | BIT(9), 0x302);
+    assert_int_equal(outs_seen.linear, 0x4444444400000010);
+    assert_int_equal(outs_seen.mask, ~0ULL);
+    assert_int_equal(outs_seen.port, 0x3f8);
+    assert_int_equal(outs_seen.size, 1);
+    assert_true(outs_seen.repeat);
+    assert_int_equal(vmcb->rip, 0x300);
+    assert_int_equal(vmcb->event_inj, 0);
+    outs_status = OUTS_DONE;
+    take_exit(VMEXIT_IOIO, rep_outsb | 4 << 10 | IOIO_ADDR_32, 0x302);
+    assert_int_equal(outs_seen.linear, 0x2010);
+    assert_int_equal(outs_seen.mask, 0xffffffff);
+    assert_int_equal(vmcb->rip, 0x302);
+    vmcb->cs.attributes = 0; /* compatibility mode: segments have bases, and addresses wrap */
+    cpu->regs[RSI] = 0xfffffff0;
+    take_exit(VMEXIT_IOIO, (rep_outsb & ~IOIO_REPEAT) | 3 << 10 | IOIO_ADDR_32, 0x304);
+    assert_int_equal(outs_seen.linear, 0xff0);
+    assert_false(outs_seen.repeat);
+    outs_status = OUTS_REFUSED;
+    take_exit(VMEXIT_IOIO, rep_outsb, 0x306);
+    assert_int_equal(vmcb->event_inj, 0x80000b0d);
+    assert_int_equal(vmcb->rip, 0x304);
+    outs_status = OUTS_DONE;
+    vmcb->cpl = 3;
+    vmcb->event_inj = 0;
+    take_exit(VMEXIT_IOIO, rep_outsb, 0x306);
     assert_int_equal(vmcb->event_inj, 0x80000b0d);
 }
 
@@ -483,6 +536,9 @@ static void what_did_not_retire_is_not_credited(void **state)
     cpu->regs[RCX] = 0x12345;
     take_exit(VMEXIT_MSR, 0, 0);
     assert_int_equal(vmcb->event_inj, 0x80000b0d);
+    outs_status = OUTS_REFUSED;
+    take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4 | 4, 0x302);
+    outs_status = OUTS_AGAIN;
     take_exit(VMEXIT_IOIO, 0x0604U << 16 | 1 << 4 | 4, 0x302);
     assert_int_equal(credits, 0);
 }
@@ -520,6 +576,7 @@ int main(void)
         TEST(virtualization_instructions_are_undefined),
         TEST(hypercall_needs_signature_and_ring_0),
         TEST(port_reads_change_only_their_width),
+        TEST(outs_by_its_description),
         TEST(invd_writes_back),
         TEST(what_was_emulated_is_credited_once),
         TEST(what_did_not_retire_is_not_credited),

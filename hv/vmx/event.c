@@ -119,6 +119,8 @@ void vmx_before_entry(struct cpu *cpu)
     if (likely(!cpu->vmx.arrived && !cpu->vmx.owed && !cpu->vmx.stepping))
         return;
     cpu->vmx.owed |= __atomic_exchange_n(&cpu->vmx.arrived, 0, __ATOMIC_SEQ_CST);
+    if (vmread(VMCS_ACTIVITY) == ACTIVITY_WAIT_FOR_SIPI)
+        cpu->vmx.owed = 0; /* nothing is delivered there: the entry would be refused (27.3.1.5) */
     blocked = vmread(VMCS_INTERRUPTIBILITY);
     deliver(cpu, deliverable(cpu->vmx.owed, vmread(VMCS_ENTRY_EVENT), blocked));
     set_stepping(cpu, cpu->vmx.owed);

@@ -4,6 +4,38 @@
 #include "vcpu.h"
 #include "vmx/vmx.h"
 
+/* The last that took the slow path: a CPUID or a selector write after it has left no trace. */
+const char *vmx_last_exit(struct cpu *cpu)
+{
+    switch (VMX_EXIT_BASIC(cpu->vmx.reason)) {
+    case VMX_EXIT_CPUID:
+        return "cpuid";
+    case VMX_EXIT_RDMSR:
+        return "rdmsr";
+    case VMX_EXIT_WRMSR:
+        return "wrmsr";
+    case VMX_EXIT_EPT_VIOLATION:
+        return "ept violation";
+    case VMX_EXIT_IO:
+        return "in or out";
+    case VMX_EXIT_CR_ACCESS:
+        return "mov to cr";
+    case VMX_EXIT_XSETBV:
+        return "xsetbv";
+    case VMX_EXIT_VMCALL:
+        return "vmcall";
+    case VMX_EXIT_INIT:
+        return "init";
+    case VMX_EXIT_SIPI:
+        return "sipi";
+    case VMX_EXIT_PREEMPTION_TIMER:
+    case VMX_EXIT_MTF:
+        return "step";
+    default:
+        return "other";
+    }
+}
+
 void vmx_note_state(struct cpu *cpu)
 {
     cpu->noted = (struct guest_state){

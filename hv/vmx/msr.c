@@ -44,8 +44,10 @@ bool vmx_msr_write(struct cpu *cpu, u32 msr, u64 value)
 {
     bool mtrr = is_mtrr(msr);
 
-    if (!mtrr && msr != IA32_DEBUGCTL)
+    if (!mtrr && msr != IA32_DEBUGCTL && msr != IA32_BIOS_UPDT_TRIG)
         return msr_write(cpu, msr, value);
     cpu->exits[EXIT_MSR_WRITE]++;
+    if (msr == IA32_BIOS_UPDT_TRIG)
+        return vmx_load_microcode(cpu, value);
     return mtrr ? mtrr_write(msr, value) : debugctl_write(value);
 }

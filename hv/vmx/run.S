@@ -26,13 +26,8 @@ vmx_window_start:
     cmpb    $0, CPU_ARRIVED(%rsp)
     jne     vmx_late
     vmresume
-    jmp     failed
-launch:
-    cmpb    $0, CPU_ARRIVED(%rsp)
-    jne     vmx_late
-    vmlaunch
+    vmlaunch                        /* of what was never launched, VMRESUME fails and changes nothing */
 vmx_window_end:
-failed:
     mov     %rsp, %rdi
     call    vmx_entry_failed
     ud2
@@ -51,9 +46,7 @@ slow_return:
     mov     CPU_RAX(%rsp), %rax
     load_fast
     load_others
-    cmpb    $0, CPU_LAUNCHED(%rsp)
-    jne     resume
-    jmp     launch
+    jmp     resume
 
 /* Exits where IA32_PERF_GLOBAL_CTRL is in MSR lists. */
 vmx_exited_list:

@@ -230,6 +230,7 @@ const struct vendor vmx_vendor = {
     .advance = advance,
     .set_rflags = set_rflags,
     .inject_gp = inject_gp,
+    .last_exit = vmx_last_exit,
     .guest_state = vmx_guest_state,
     .note_state = vmx_note_state,
 };

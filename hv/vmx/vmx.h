@@ -71,6 +71,7 @@ void vmx_write_cr4(u64 value);
 u64 vmx_read_cr4(void);
 
 /* hv/vmx/inspect.c, for the console. */
+const char *vmx_last_exit(struct cpu *cpu);
 void vmx_note_state(struct cpu *cpu);
 bool vmx_guest_state(struct cpu *cpu, struct guest_state *state);
 
@@ -78,6 +79,9 @@ void vmx_cr_exit(struct cpu *cpu);
 
 /* hv/vmx/msr.c: false: #GP(0). */
 bool vmx_msr_write(struct cpu *cpu, u32 msr, u64 value);
+
+/* hv/vmx/microcode.c: likewise. */
+bool vmx_load_microcode(const struct cpu *cpu, u64 data);
 
 /* hv/vmx/ept.c */
 void vmx_shape_map(struct page_map *map);

@@ -15,6 +15,7 @@
 #include "icr.c"
 #include "startup.c"
 #include "vmx/init.c"
+#include "vmx/microcode.c"
 #include "vmx/msr.c"
 #include "vmx/slow.c"
 
@@ -30,7 +31,8 @@ static u8 *block;
 static struct vmx_hidden nothing_hidden;
 static bool touch_works, letter, msr_works;
 static u64 page_write, retyped;
-static u32 resets, hypercalls;
+static u32 resets, hypercalls, update_size;
+static u64 lone_page; /* of the guest's linear addresses, the one that is not next to the others */
 static jmp_buf stopped;
 
 void log_line(const char *format, ...)
@@ -131,6 +133,38 @@ bool msr_write(struct cpu *self, u32 msr, u64 value)
     return msr_works;
 }
 
+bool memory_read(void *context, u64 gpa, void *buffer, u32 size)
+{
+    (void)context;
+    (void)gpa;
+    memset(buffer, 0, size);
+    return true;
+}
+
+u32 guest_read(const struct guest_memory *memory, const struct guest_paging *paging, u64 linear,
+               void *buffer, u32 size)
+{
+    (void)memory;
+    (void)paging;
+    if (update_size == ~0U) /* not present */
+        return 0;
+    assert_int_equal(linear % PAGE_SIZE, 28);
+    assert_int_equal(size, 4);
+    memcpy(buffer, &update_size, 4);
+    return 4;
+}
+
+bool guest_translate(const struct guest_memory *memory, const struct guest_paging *paging,
+                     u64 linear, u64 *gpa)
+{
+    (void)memory;
+    (void)paging;
+    *gpa = linear - 0xffff800000000000 + GIB(1);
+    if (ALIGN_DOWN(linear, PAGE_SIZE) == lone_page)
+        *gpa += PAGE_SIZE;
+    return linear >= 0xffff800000000000;
+}
+
 u64 pmu_intel_debugctl(u32 granted, u64 value)
 {
     (void)granted;
@@ -165,6 +199,16 @@ void exit_cpuid(struct cpu *self, u64 cr4)
 void exit_io(struct cpu *self, u16 port, u32 size, bool in)
 {
     self->regs[RDX] = port | size << 16 | (u32)in << 24;
+}
+
+static struct outs outs_seen;
+static enum outs_status outs_status;
+
+enum outs_status outs(struct cpu *self, const struct outs *described)
+{
+    (void)self;
+    outs_seen = *described;
+    return outs_status;
 }
 
 void exit_rdpmc(struct cpu *self)
@@ -244,7 +288,8 @@ static int set_up(void **state)
     fake_tr = fake_ldtr = 0;
     letter = false;
     touch_works = msr_works = true;
-    resets = hypercalls = 0;
+    resets = hypercalls = update_size = 0;
+    lone_page = 0;
     page_write = retyped = 0;
     return 0;
 }
@@ -577,6 +622,20 @@ static void init_waits_in_hardware(void **state)
     assert_int_equal(cpu->state, CORE_RUNNING);
 }
 
+/* No event is allowed in that state: the entry would be refused. */
+static void nothing_is_delivered_to_a_waiting_core(void **state)
+{
+    (void)state;
+    vmx_init_exit(cpu);
+    vmx_let_in(cpu, NMI);
+    vmx_inject_machine_check(cpu);
+    vmx_before_entry(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
+    assert_false(steps());
+}
+
 static void init_at_the_boot_processor_resets(void **state)
 {
     (void)state;
@@ -661,6 +720,27 @@ static void an_emulated_instruction_ends_like_a_real_one(void **state)
     assert_int_equal(fake_vmcs[VMCS_PENDING_DEBUG], 0);
 }
 
+/* The processor finds RIP beyond 4 GiB when it is to enter; in 64-bit mode that is no reason. */
+static void an_instruction_may_end_at_4_gib(void **state)
+{
+    (void)state;
+    capture();
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS] = 0xc09b; /* compatibility mode */
+    fake_vmcs[VMCS_GUEST_RIP] = 0xfffffffe;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
+    exit_for(VMX_EXIT_CPUID);
+    assert_string_equal(entry_refuses(), "RIP");
+    exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST);
+    assert_null(entry_refuses());
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0);
+    fake_vmcs[VMCS_GUEST_RIP] = GIB(4);
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS] = 0xa09b;
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST);
+        fail();
+    }
+}
+
 static void msrs_by_halves(void **state)
 {
     (void)state;
@@ -690,6 +770,38 @@ static void debugctl_is_the_vmcs_s(void **state)
     assert_int_equal(live, 0);
     assert_false(vmx_msr_write(cpu, IA32_DEBUGCTL, BIT(20))); /* the processor refuses it */
     assert_int_equal(fake_vmcs[VMCS_GUEST_DEBUGCTL], 2);
+}
+
+static u64 loaded_update(void)
+{
+    u64 where;
+
+    assert_true(rdmsr_safe(IA32_BIOS_UPDT_TRIG, &where));
+    return where;
+}
+
+/* In root operation the processor takes the address as the host's. */
+static void a_microcode_update_is_loaded_where_it_is(void **state)
+{
+    static const u64 data = 0xffff800000005030; /* after 48 bytes of header */
+
+    (void)state;
+    fake_msr(IA32_BIOS_UPDT_TRIG, 0, ~0ULL);
+    update_size = 0x2fd0; /* to the end of its third page */
+    lone_page = 0xffff800000008000;
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), GIB(1) + 0x5030);
+    wrmsr(IA32_BIOS_UPDT_TRIG, 0);
+    update_size++;
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), 0);
+    update_size = 0; /* 2000 bytes */
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), GIB(1) + 0x5030);
+    wrmsr(IA32_BIOS_UPDT_TRIG, 0);
+    update_size = ~0U;
+    assert_true(vmx_msr_write(cpu, IA32_BIOS_UPDT_TRIG, data));
+    assert_int_equal(loaded_update(), 0);
 }
 
 static void mtrrs_are_mirrored_once_enabled(void **state)
@@ -746,7 +858,41 @@ static void io_by_its_qualification(void **state)
     fake_vmcs[VMCS_QUALIFICATION] = 0xb0040000ULL | BIT(3) | 1; /* IN AX, 0xb004 */
     exit_for(VMX_EXIT_IO);
     assert_int_equal(cpu->regs[RDX], 0xb004 | 2 << 16 | 1 << 24);
-    fake_vmcs[VMCS_QUALIFICATION] |= BIT(4);
+    fake_vmcs[VMCS_QUALIFICATION] |= IO_STRING;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+}
+
+static void outs_by_its_description(void **state)
+{
+    (void)state;
+    fake_msr(IA32_VMX_BASIC, VMX_BASIC_STRING_IO_INFO, 0);
+    fake_vmcs[VMCS_GUEST_RIP] = 0x1000;
+    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
+    fake_vmcs[VMCS_QUALIFICATION] = 0x03f80000ULL | IO_STRING | IO_REPEAT | 3; /* REP OUTSD */
+    fake_vmcs[VMCS_GUEST_LINEAR] = 0xffff800000001230;
+    fake_vmcs[VMCS_INSTRUCTION_INFO] = 2 << 7 | 3 << 15;
+    outs_status = OUTS_AGAIN;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(outs_seen.linear, 0xffff800000001230);
+    assert_int_equal(outs_seen.mask, ~0ULL);
+    assert_int_equal(outs_seen.port, 0x3f8);
+    assert_int_equal(outs_seen.size, 4);
+    assert_true(outs_seen.repeat);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1000);
+    fake_vmcs[VMCS_INSTRUCTION_INFO] = 0;
+    outs_status = OUTS_DONE;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(outs_seen.mask, 0xffff);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1002);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    outs_status = OUTS_REFUSED;
+    exit_for(VMX_EXIT_IO);
+    assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x1002);
+    outs_status = OUTS_DONE; /* but not at CPL 3 */
+    fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS] = 3 << 5;
     exit_for(VMX_EXIT_IO);
     assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
 }
@@ -816,17 +962,21 @@ int main(void)
         TEST(an_interrupted_event_is_delivered_again),
         TEST(gp_has_an_error_code_in_protected_mode),
         TEST(init_waits_in_hardware),
+        TEST(nothing_is_delivered_to_a_waiting_core),
         TEST(init_at_the_boot_processor_resets),
         TEST(a_kick_is_no_init),
         TEST(without_a_held_init_the_timer_ends_it),
         TEST(a_signal_at_a_waiting_core_is_absorbed_later),
         TEST(an_emulated_instruction_ends_like_a_real_one),
+        TEST(an_instruction_may_end_at_4_gib),
         TEST(msrs_by_halves),
         TEST(debugctl_is_the_vmcs_s),
+        TEST(a_microcode_update_is_loaded_where_it_is),
         TEST(mtrrs_are_mirrored_once_enabled),
         TEST(ept_format),
         TEST(ept_violations),
         TEST(io_by_its_qualification),
+        TEST(outs_by_its_description),
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
         TEST(stops_with_a_report),
