@@ -108,12 +108,14 @@ enum {
     FADT_DSDT = 40,
     FADT_PM1A_CNT = 64,
     FADT_PM1B_CNT = 68,
+    FADT_PM_TMR = 76,
     FADT_FLAGS = 112,
     FADT_RESET = 116,
     FADT_RESET_VALUE = 128,
     FADT_X_DSDT = 140,
     FADT_X_PM1A_CNT = 172,
     FADT_X_PM1B_CNT = 184,
+    FADT_X_PM_TMR = 208,
 };
 
 #define FADT_RESET_SUPPORTED BIT(10)
@@ -121,7 +123,7 @@ enum {
 #define FADT_LOW_POWER_S0    BIT(21)
 
 /* The extended field wins where the table is long enough to have one that is not zero (5.2.9). */
-static u16 pm1_port(const u8 *fadt, size_t size, unsigned legacy, unsigned extended, bool *memory)
+static u16 pm_port(const u8 *fadt, size_t size, unsigned legacy, unsigned extended, bool *memory)
 {
     const u8 *gas = fadt + extended;
 
@@ -149,8 +151,9 @@ void acpi_parse_fadt(const u8 *fadt, size_t size, struct fadt *out)
     u32 flags = size >= FADT_FLAGS + 4 ? get32(fadt + FADT_FLAGS) : 0;
 
     *out = (struct fadt){.reset = reset_register(fadt, size, flags)};
-    out->pm1a_cnt = pm1_port(fadt, size, FADT_PM1A_CNT, FADT_X_PM1A_CNT, &out->pm1_memory);
-    out->pm1b_cnt = pm1_port(fadt, size, FADT_PM1B_CNT, FADT_X_PM1B_CNT, &out->pm1_memory);
+    out->pm1a_cnt = pm_port(fadt, size, FADT_PM1A_CNT, FADT_X_PM1A_CNT, &out->pm1_memory);
+    out->pm1b_cnt = pm_port(fadt, size, FADT_PM1B_CNT, FADT_X_PM1B_CNT, &out->pm1_memory);
+    out->pm_timer = pm_port(fadt, size, FADT_PM_TMR, FADT_X_PM_TMR, &(bool){false});
     if (size >= FADT_X_DSDT + 8)
         out->dsdt = get64(fadt + FADT_X_DSDT);
     if (!out->dsdt && size >= FADT_DSDT + 4)
@@ -271,6 +274,11 @@ bool acpi_hide_s0ix(u8 *fadt, size_t size)
         return false;
     put32(fadt + FADT_FLAGS, get32(fadt + FADT_FLAGS) & (u32)~FADT_LOW_POWER_S0);
     return true;
+}
+
+u8 acpi_checksum(const u8 *at, size_t size)
+{
+    return (u8)-sum(at, size);
 }
 
 void acpi_mend_checksum(u8 *table, size_t size)

@@ -25,6 +25,7 @@ void acpi_disable_cpu(u8 *madt, size_t size, u32 apic_id);
 
 struct fadt {
     u16 pm1a_cnt, pm1b_cnt; /* I/O ports, 0: none */
+    u16 pm_timer;           /* likewise */
     struct boot_reset reset;
     u64 dsdt;
     bool pm1_memory;   /* PM1 control is memory-mapped: Cede cannot trap it */
@@ -47,6 +48,9 @@ unsigned aml_hide_sleep(u8 *aml, size_t size, char state);
 
 /* Clears LOW_POWER_S0_IDLE_CAPABLE; true if it was set. The caller mends the checksum. */
 bool acpi_hide_s0ix(u8 *fadt, size_t size);
+
+/* The byte that makes the sum of size + 1 bytes 0. */
+u8 acpi_checksum(const u8 *at, size_t size);
 
 /* Sets the checksum byte right for table[size]. */
 void acpi_mend_checksum(u8 *table, size_t size);
