@@ -42,7 +42,8 @@ $(BUILD)/%.efi: $(BUILD)/boot/%.so
 CEDE_SRC := $(filter-out boot/launch.c,$(LAUNCH_SRC)) boot/main.c boot/acpi.c boot/acpi_tables.c \
             boot/memory.c boot/bridge.c boot/cpu_ops.c boot/tables.c boot/switch.S boot/mp.c boot/elf.c \
             boot/place.c boot/image.S boot/console.c boot/presence.c boot/banner.c boot/pmu_text.c \
-            boot/options.c boot/management.c boot/plan.c boot/guests.c boot/check.c boot/check_cpu.c
+            boot/options.c boot/management.c boot/plan.c boot/guests.c boot/partition.c \
+            boot/linux.c boot/guest_acpi.c boot/tsc.c boot/check.c boot/check_cpu.c
 PREFLIGHT_OBJ := $(patsubst %,$(BUILD)/boot/hv/%.o,preflight svm/preflight vmx/preflight vmx/controls)
 CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(POLICY_OBJ) $(PREFLIGHT_OBJ)
 

@@ -5,6 +5,7 @@
 #include "cpu_ops.h"
 #include "guests.h"
 #include "next.h"
+#include "partition.h"
 #include "place.h"
 #include "pmu_text.h"
 #include "presence.h"
@@ -111,15 +112,15 @@ static void report_memory(const struct memory *memory)
         yes_no(memory->gib_pages));
 }
 
-static void judge_image(const struct mp *mp, const struct memory *memory)
+static void judge_image(const struct plan *plan, const struct memory *memory)
 {
     static struct place place;
 
     if (!place_open_image(&place))
         return;
     say("cede: image: %lu KiB; region: %lu KiB of memory\n", place.elf.image_size / 1024,
-        place_region_size(&place, mp, memory) / 1024);
-    place_would_fit(&place, mp, memory);
+        place_region_size(&place, plan, memory) / 1024);
+    place_would_fit(&place, plan, memory);
 }
 
 /* Under Cede the processors are guests, and look as if they could not be captured. */
@@ -131,16 +132,19 @@ static void judge_cpus(struct mp *mp)
         mp_check(mp);
 }
 
-static void judge_guests(const struct conf *conf, const struct mp *mp, const struct memory *memory)
+static void judge_guests(EFI_HANDLE image, const struct conf *conf, const struct mp *mp,
+                         const struct memory *memory)
 {
     static struct plan plan;
 
     if (guests_plan(conf, mp, memory, &plan))
-        guests_report(conf, &plan);
-    guests_plan_free(&plan);
+        guests_report(&plan);
+    partitions_check(image, conf);
+    judge_image(&plan, memory);
+    guests_free(&plan);
 }
 
-static void judge_machine(const struct conf *conf)
+static void judge_machine(EFI_HANDLE image, const struct conf *conf)
 {
     static struct acpi acpi;
     static struct memory memory;
@@ -154,9 +158,8 @@ static void judge_machine(const struct conf *conf)
     report_cpus(&mp);
     report_acpi(&acpi);
     report_memory(&memory);
-    judge_image(&mp, &memory);
     report_conf(conf, &acpi);
-    judge_guests(conf, &mp, &memory);
+    judge_guests(image, conf, &mp, &memory);
     mp_free(&mp);
     acpi_free(&acpi);
 }
@@ -172,7 +175,7 @@ EFI_STATUS check_report(EFI_HANDLE image)
     bool conf_good = conf_load(image, &conf);
     if (!conf_good)
         conf.guest_count = 0;
-    judge_machine(&conf);
+    judge_machine(image, &conf);
     if (conf_good)
         next_report(image, &conf);
     say("cede: verdict: Cede %s here\n", refusals() ? "would refuse to start" : "can start");

@@ -139,13 +139,14 @@ static void explain_policy(char error[CONF_ERROR], const char *file, unsigned li
 /* The list's first line, or its file: room for its events. */
 static void start_list(struct conf *conf, struct conf_list *list)
 {
-    u32 count = MIN(conf->room_count, (u32)POLICY_EVENTS);
+    struct conf_room *room = &conf->room;
+    u32 count = MIN(room->event_count, (u32)POLICY_EVENTS);
 
     if (list->rules.events)
         return;
-    policy_start(&list->rules, conf->room, count);
-    conf->room += count;
-    conf->room_count -= count;
+    policy_start(&list->rules, room->events, count);
+    room->events += count;
+    room->event_count -= count;
 }
 
 static bool parse_rule(struct parser *p, struct span line)
@@ -195,13 +196,13 @@ static bool check_whole(struct parser *p)
                   p->conf->options[0] ? "options" : "initrd");
 }
 
-void conf_defaults(struct conf *conf, struct filter_entry *room, u32 count)
+void conf_defaults(struct conf *conf, const struct conf_room *room)
 {
     *conf = (struct conf){.console = CONSOLE_AUTO,
                           .wire = {.escape = 0x1d, .management = AUTO_MANAGEMENT},
                           .policy = {.pmu = PMU_FILTERED},
-                          .room = room,
-                          .room_count = count};
+                          .guests = room->guests,
+                          .room = *room};
 }
 
 bool conf_parse(const char *text, size_t size, struct conf *conf, char error[CONF_ERROR])

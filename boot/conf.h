@@ -12,7 +12,7 @@
 #define CONF_LIMIT   KIB(64) /* a larger file is not a configuration */
 
 #define CONF_CORES  4096 /* core numbers are below */
-#define CONF_GUESTS 32
+#define CONF_GUESTS 64
 
 /* The `allow` and `deny` lines in force for a guest. */
 struct conf_list {
@@ -58,6 +58,15 @@ struct conf_guest {
 
 enum conf_console { CONSOLE_AUTO, CONSOLE_PORT, CONSOLE_NONE };
 
+/* Memory for what a file may have many of. It and the struct conf must stay where they are until
+ * the hypervisor has read them. */
+struct conf_room {
+    struct filter_entry *events; /* of policies, POLICY_EVENTS each */
+    u32 event_count;
+    struct conf_guest *guests;
+    u32 guest_count; /* at most CONF_GUESTS */
+};
+
 struct conf {
     char next[CONF_PATH]; /* UTF-8, '\' separated, starts with '\'; empty: the next boot option */
     char options[CONF_OPTIONS];
@@ -69,15 +78,13 @@ struct conf {
     u32 management_line;
     struct boot_policy policy;
     struct conf_list list;
-    u32 guest_count; /* sections, of which at most one has boot = firmware */
-    struct conf_guest guests[CONF_GUESTS];
-    struct filter_entry *room; /* for the events of lists that come */
-    u32 room_count;
+    struct conf_guest *guests; /* sections, of which at most one has boot = firmware */
+    u32 guest_count;
+    struct conf_room room; /* what is left of it */
 };
 
-/* What a missing cede.conf means. `room` is for the events of policies, POLICY_EVENTS each; it and
- * the struct conf must stay where they are until the hypervisor has read them. */
-void conf_defaults(struct conf *conf, struct filter_entry *room, u32 count);
+/* What a missing cede.conf means. */
+void conf_defaults(struct conf *conf, const struct conf_room *room);
 
 /* Parses text[size] on top of the defaults. On false, `error` is one line for the operator: file,
  * line number, what to do. */

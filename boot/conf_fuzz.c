@@ -9,6 +9,7 @@
 #include "text.c"
 
 static struct filter_entry room[2 * POLICY_EVENTS + 7];
+static struct conf_guest guests[3];
 
 static void check_list(const struct conf_list *list)
 {
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     static char error[CONF_ERROR];
     u16 wide[CONF_OPTIONS];
 
-    conf_defaults(&conf, room, COUNT(room));
+    conf_defaults(&conf, &(struct conf_room){room, COUNT(room), guests, COUNT(guests)});
     if (!conf_parse((const char *)data, size, &conf, error)) {
         if (!error[0] || !memchr(error, 0, sizeof error))
             abort();
@@ -50,7 +51,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
         !memchr(conf.initrd, 0, sizeof conf.initrd) || conf.policy.pmu > PMU_OFF)
         abort();
     check_list(&conf.list);
-    if (conf.guest_count > CONF_GUESTS)
+    if (conf.guest_count > COUNT(guests))
         abort();
     for (u32 i = 0; i < conf.guest_count; i++)
         check_guest(&conf.guests[i]);

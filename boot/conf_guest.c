@@ -135,8 +135,8 @@ bool guest_section(struct parser *p, struct span name)
         return reject(p,
                       "[guest %s]: a guest's name is 1 to %u of a-z, 0-9 and '-', a letter first",
                       shown(name, buffer), GUEST_NAME - 1);
-    if (p->conf->guest_count == CONF_GUESTS)
-        return reject(p, "there can be %u guests", CONF_GUESTS);
+    if (p->conf->guest_count == p->conf->room.guest_count)
+        return reject(p, "there can be %u guests", p->conf->guest_count);
     guest = add_guest(p, name);
     p->now = (struct section){guest_keys, GUEST_KEYS, guest, guest->lines, &guest->list};
     return true;

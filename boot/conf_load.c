@@ -46,23 +46,28 @@ static bool load_lists(EFI_HANDLE volume, struct conf *conf, char error[CONF_ERR
     return good;
 }
 
-/* Room for a list of [cede], and of each section that may follow. */
-static void set_defaults(const char *text, u64 size, struct conf *conf)
+/* Room for each section that may be there, and for a list of [cede] and of each. */
+static bool set_defaults(const char *text, u64 size, struct conf *conf)
 {
-    u32 lists = 1;
-    struct filter_entry *room;
+    struct conf_room room = {.event_count = POLICY_EVENTS};
 
-    for (u64 i = 0; i < size && lists <= CONF_GUESTS; i++)
-        lists += text[i] == '[';
-    room = pool_alloc(lists * POLICY_EVENTS * sizeof *room);
-    conf_defaults(conf, room, room ? lists * POLICY_EVENTS : 0);
+    for (u64 i = 0; i < size && room.guest_count < CONF_GUESTS; i++)
+        room.guest_count += text[i] == '[';
+    room.event_count += room.guest_count * POLICY_EVENTS;
+    room.events = pool_alloc(room.event_count * sizeof *room.events);
+    room.guests = pool_alloc((room.guest_count + 1) * sizeof *room.guests);
+    conf_defaults(conf, &room);
+    if (!room.events || !room.guests)
+        refuse("no memory for cede.conf");
+    return room.events && room.guests;
 }
 
 static bool parse(EFI_HANDLE volume, const char *text, u64 size, struct conf *conf)
 {
     char error[CONF_ERROR];
 
-    set_defaults(text, size, conf);
+    if (!set_defaults(text, size, conf))
+        return false;
     bool good = conf_parse(text, size, conf, error) && load_lists(volume, conf, error) &&
                 conf_finish(conf, error);
     if (!good)
@@ -77,10 +82,8 @@ bool conf_load(EFI_HANDLE image, struct conf *conf)
     u64 size;
     EFI_STATUS status = read_conf(self->DeviceHandle, &text, &size);
 
-    if (status == EFI_NOT_FOUND) {
-        set_defaults("", 0, conf);
-        return true;
-    }
+    if (status == EFI_NOT_FOUND)
+        return set_defaults("", 0, conf);
     if (EFI_ERROR(status)) {
         refuse("cede.conf cannot be read: %s",
                status == EFI_BAD_BUFFER_SIZE ? "larger than 64 KiB" : status_text(status));

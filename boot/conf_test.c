@@ -13,6 +13,7 @@
 
 static struct conf conf;
 static struct filter_entry room[2 * POLICY_EVENTS];
+static struct conf_guest sections[32];
 static char error[CONF_ERROR];
 
 static bool parse_bytes(const char *text, size_t size)
@@ -21,7 +22,7 @@ static bool parse_bytes(const char *text, size_t size)
 
     memcpy(copy, text, size);
     memset(&conf, 0xa5, sizeof conf);
-    conf_defaults(&conf, room, COUNT(room));
+    conf_defaults(&conf, &(struct conf_room){room, COUNT(room), sections, COUNT(sections)});
     bool good = conf_parse(copy, size, &conf, error);
     free(copy);
     assert_true(good == !error[0]);
@@ -381,7 +382,7 @@ static void too_many_guests(void **state)
     size_t used = 0;
 
     (void)state;
-    for (unsigned i = 0; i <= CONF_GUESTS; i++)
+    for (unsigned i = 0; i <= COUNT(sections); i++)
         used += (size_t)sprintf(text + used, GUEST("g%u") "%u\n", i, i);
     assert_false(parse_bytes(text, used));
     assert_string_equal(error, "cede.conf:129: there can be 32 guests");

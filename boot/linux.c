@@ -145,8 +145,7 @@ void linux_setup(u8 setup[LINUX_SETUP_SIZE], const u8 header[LINUX_HEADER],
         setup[i] = 0;
     fill_params(setup, header, start);
     fill_gdt(setup + GDT);
-    for (size_t i = 0; cmdline[i] && i < LINUX_CMDLINE - 1; i++)
-        setup[CMDLINE + i] = (u8)cmdline[i];
+    text_print((char *)setup + CMDLINE, LINUX_CMDLINE, "%s", cmdline);
     tables_fill(&shape, (u64 *)(void *)(setup + TABLES), LINUX_SETUP + TABLES);
 }
 

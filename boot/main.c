@@ -8,9 +8,11 @@
 #include "management.h"
 #include "next.h"
 #include "options.h"
+#include "partition.h"
 #include "place.h"
 #include "presence.h"
 #include "refuse.h"
+#include "tsc.h"
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
@@ -45,9 +47,10 @@ static bool survey_memory(void)
     return judge(!EFI_ERROR(memory_survey(&memory)), "the firmware gives no memory map");
 }
 
-static bool no_partitions(void)
+static bool load_partitions(EFI_HANDLE image)
 {
-    return judge(!plan_partition(&conf, 1), "this version starts no partitions yet");
+    return plan.guest_count == 1 ||
+           partitions_load(image, &conf, &plan, tsc_khz_exactly(acpi.fadt.pm_timer));
 }
 
 static bool choose_management(void)
@@ -59,7 +62,7 @@ static bool choose_management(void)
 
 static void release(void)
 {
-    guests_plan_free(&plan);
+    guests_free(&plan);
     mp_free(&mp);
     acpi_free(&acpi);
 }
@@ -74,9 +77,10 @@ static bool prepare(EFI_HANDLE image)
            survey_memory() &&         /* before the region: page tables grow with memory */
            mp_list(&mp, &acpi) &&     /* likewise, a stack for each processor */
            mp_check(&mp) &&           /* every processor, before the first one is taken */
-           guests_plan(&conf, &mp, &memory, &plan) && no_partitions() && choose_management() &&
+           guests_plan(&conf, &mp, &memory, &plan) && choose_management() &&
+           load_partitions(image) &&   /* before the region: they need the large pieces */
            place_open_image(&place) && /* before the region, which it is a part of */
-           place_all(&place, &mp, &memory, &acpi, &conf) &&
+           place_all(&place, &plan, &memory, &acpi, &conf) &&
            place_prepare(&place); /* last: nothing may be freed once a processor is in */
 }
 
@@ -91,9 +95,10 @@ static bool capture(void)
     if (status == HV_OK)
         return true;
     refuse("the boot processor cannot be captured: %s", hv_status_text(status));
-    if (!captured)
+    if (!captured) {
         place_undo(&place);
-    else
+        partitions_undo(&plan);
+    } else
         say("cede: %u other processors are captured already: restart the machine\n", captured);
     return false;
 }
@@ -108,7 +113,12 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     self = protocol(image, &loaded_image_guid);
     if (options_have(self->LoadOptions, self->LoadOptionsSize, "--check"))
         return check_report(image);
-    if (!prepare(image) || !capture()) {
+    if (!prepare(image)) {
+        partitions_undo(&plan);
+        release();
+        return EFI_UNSUPPORTED;
+    }
+    if (!capture()) {
         release();
         return EFI_UNSUPPORTED;
     }
@@ -118,6 +128,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     acpi_hide_suspend();  /* only now: a refusal leaves the tables alone */
     management_arrange(&conf, &plan);
     banner(&conf, &mp, &uart);
+    guests_report(&plan);
     release();
     status = next_start(image, &conf, true);
     management_undo();

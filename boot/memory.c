@@ -128,6 +128,20 @@ u64 pages_alloc(EFI_MEMORY_TYPE type, u64 bytes, u64 limit)
     return other;
 }
 
+u64 pages_alloc_aligned(EFI_MEMORY_TYPE type, u64 bytes, u64 align)
+{
+    u64 all = bytes + align - PAGE_SIZE, base = pages_alloc(type, all, BIT(52));
+    u64 start = ALIGN_UP(base, align), end = start + bytes;
+
+    if (!base)
+        return 0;
+    if (start > base)
+        pages_free(base, start - base);
+    if (base + all > end)
+        pages_free(end, base + all - end);
+    return start;
+}
+
 void pages_free(u64 address, u64 bytes)
 {
     if (address)

@@ -21,6 +21,10 @@ EFI_STATUS memory_survey(struct memory *memory);
 
 /* Pages that end below `limit`, as the given type; 0 if there are none. Never address 0. */
 u64 pages_alloc(EFI_MEMORY_TYPE type, u64 bytes, u64 limit);
+
+/* The same, as high as there is room; `align` is a power of 2. */
+u64 pages_alloc_aligned(EFI_MEMORY_TYPE type, u64 bytes, u64 align);
+
 void pages_free(u64 address, u64 bytes);
 
 #endif

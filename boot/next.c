@@ -15,7 +15,7 @@ typedef struct {
     CHAR16 *(EFIAPI *path_to_text)(const void *path, BOOLEAN display_only, BOOLEAN shortcuts);
 } EFI_PATH_TO_TEXT;
 
-static EFI_HANDLE own_volume(EFI_HANDLE image)
+EFI_HANDLE own_volume(EFI_HANDLE image)
 {
     EFI_LOADED_IMAGE *self = protocol(image, &loaded_image_guid);
 
@@ -47,8 +47,7 @@ static void say_missing(const char *what, const char *path)
     pool_free(volumes);
 }
 
-/* A conf path as UTF-16, and the volume that has it; NULL after saying why there is none. */
-static EFI_HANDLE find_file(EFI_HANDLE first, const char *what, const char *path, CHAR16 *wide)
+EFI_HANDLE find_file(EFI_HANDLE first, const char *what, const char *path, CHAR16 *wide)
 {
     EFI_HANDLE volume;
 

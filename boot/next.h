@@ -17,4 +17,11 @@ void next_report(EFI_HANDLE image, const struct conf *conf);
  * None means defaults. False: an error has been said. */
 bool conf_load(EFI_HANDLE image, struct conf *conf);
 
+/* The volume that this program was started from. */
+EFI_HANDLE own_volume(EFI_HANDLE image);
+
+/* A path of cede.conf as UTF-16 in wide[CONF_PATH], and the volume that has the file, `first` if it
+ * does; NULL after saying why there is none. `what` is the key. */
+EFI_HANDLE find_file(EFI_HANDLE first, const char *what, const char *path, CHAR16 *wide);
+
 #endif

@@ -19,12 +19,15 @@ bool place_open_image(struct place *place)
     return !wrong;
 }
 
-u64 place_region_size(const struct place *place, const struct mp *mp, const struct memory *memory)
+u64 place_region_size(const struct place *place, const struct plan *plan,
+                      const struct memory *memory)
 {
-    return ALIGN_UP(
-        hv_region_size(place->elf.image_size, mp->count, memory->map_top, memory->gib_pages) +
-            hv_guest_size(&place->guest),
-        PAGE_SIZE);
+    u64 size =
+        hv_region_size(place->elf.image_size, plan->count, memory->map_top, memory->gib_pages);
+
+    for (u32 i = 0; i < plan->guest_count; i++)
+        size += hv_guest_size(&plan->guests[i]);
+    return ALIGN_UP(size, PAGE_SIZE);
 }
 
 /* Real-mode code at vector:0000 (a SIPI vector is a page below 1 MiB); from 0xA0 up lie video
@@ -48,12 +51,14 @@ static bool take_tables(struct place *place, const struct memory *memory)
     return true;
 }
 
-static void fill_cpus(struct boot_info *info, const struct mp *mp)
+static void fill_guests(struct boot_info *info, const struct plan *plan)
 {
-    info->bsp = mp->bsp;
-    info->cpu_count = mp->count;
-    for (u32 i = 0; i < mp->count; i++)
-        info->cpus[i] = (struct boot_cpu){mp->cpus[i].apic_id, mp->cpus[i].firmware, 0};
+    info->bsp = plan->bsp;
+    info->cpu_count = plan->count;
+    for (u32 i = 0; i < plan->count; i++)
+        info->cpus[i] = plan->cpus[i];
+    info->guest_count = plan->guest_count;
+    info->guests = (u64)(UINTN)plan->guests;
 }
 
 static void refuse_memory(u64 region, const struct memory *memory)
@@ -63,20 +68,21 @@ static void refuse_memory(u64 region, const struct memory *memory)
            region / 1024, memory->largest / 1024);
 }
 
-bool place_would_fit(const struct place *place, const struct mp *mp, const struct memory *memory)
+bool place_would_fit(const struct place *place, const struct plan *plan,
+                     const struct memory *memory)
 {
-    u64 region = place_region_size(place, mp, memory);
+    u64 region = place_region_size(place, plan, memory);
 
     if (memory->largest < region)
         refuse_memory(region, memory);
     return memory->largest >= region;
 }
 
-static bool take_memory(struct place *place, const struct mp *mp, const struct memory *memory)
+static bool take_memory(struct place *place, const struct plan *plan, const struct memory *memory)
 {
     struct boot_info *info;
-    size_t size = sizeof *info + mp->count * sizeof info->cpus[0];
-    u64 region = place_region_size(place, mp, memory);
+    size_t size = sizeof *info + plan->count * sizeof info->cpus[0];
+    u64 region = place_region_size(place, plan, memory);
 
     place->info = info = pool_alloc(size);
     if (!info)
@@ -88,11 +94,11 @@ static bool take_memory(struct place *place, const struct mp *mp, const struct m
     return info->region.base && info->trampoline && take_tables(place, memory);
 }
 
-bool place_all(struct place *place, const struct mp *mp, const struct memory *memory,
+bool place_all(struct place *place, const struct plan *plan, const struct memory *memory,
                const struct acpi *acpi, const struct conf *conf)
 {
-    if (!take_memory(place, mp, memory)) {
-        refuse_memory(place_region_size(place, mp, memory), memory);
+    if (!take_memory(place, plan, memory)) {
+        refuse_memory(place_region_size(place, plan, memory), memory);
         place_undo(place);
         return false;
     }
@@ -107,10 +113,7 @@ bool place_all(struct place *place, const struct mp *mp, const struct memory *me
     info->tsc_khz = console_tsc_khz();
     info->reset = acpi->fadt.reset;
     info->sleep = acpi->sleep;
-    place->guest = (struct boot_guest){.name = "tenant", .policy = conf->policy};
-    info->guest_count = 1;
-    info->guests = (u64)(UINTN)&place->guest;
-    fill_cpus(info, mp);
+    fill_guests(info, plan);
     return true;
 }
 

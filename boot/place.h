@@ -6,14 +6,14 @@
 #include "conf.h"
 #include "elf.h"
 #include "memory.h"
-#include "mp.h"
+#include "acpi.h"
+#include "plan.h"
 
 struct place {
     struct elf elf;
     struct boot_range tables; /* boot services memory below 4 GiB: the guest may still use them */
     u64 cr3;
-    struct boot_info *info; /* pool; the hypervisor copies it, and the guest */
-    struct boot_guest guest;
+    struct boot_info *info; /* pool; the hypervisor copies it, and the guests */
     u64 entry;
 };
 
@@ -21,14 +21,16 @@ struct place {
 bool place_open_image(struct place *place);
 
 /* Bytes of region that this machine needs. */
-u64 place_region_size(const struct place *place, const struct mp *mp, const struct memory *memory);
+u64 place_region_size(const struct place *place, const struct plan *plan,
+                      const struct memory *memory);
 
 /* Whether there seems to be room for it; says so if not. */
-bool place_would_fit(const struct place *place, const struct mp *mp, const struct memory *memory);
+bool place_would_fit(const struct place *place, const struct plan *plan,
+                     const struct memory *memory);
 
 /* Takes the region, the trampoline page and the tables; places the image; fills boot_info. On false
  * everything has been given back, and why has been said. */
-bool place_all(struct place *place, const struct mp *mp, const struct memory *memory,
+bool place_all(struct place *place, const struct plan *plan, const struct memory *memory,
                const struct acpi *acpi, const struct conf *conf);
 
 /* HV_PREPARE; on false as place_all(). */

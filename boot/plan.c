@@ -126,6 +126,15 @@ static void check_management(const struct conf *conf, const struct plan *plan)
                conf->management_line, core, guest->name, cores_line(guest));
 }
 
+u32 plan_partitions(const struct conf *conf)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < conf->guest_count; i++)
+        count += conf->guests[i].boot == GUEST_LINUX;
+    return count;
+}
+
 bool plan_cores(const struct conf *conf, struct plan *plan)
 {
     unsigned before = refusals();

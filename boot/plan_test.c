@@ -15,6 +15,7 @@
 
 static struct conf conf;
 static struct filter_entry room[POLICY_EVENTS];
+static struct conf_guest sections[8];
 static struct boot_cpu cpus[8];
 static struct plan plan;
 static char said[2000];
@@ -62,7 +63,7 @@ static bool planned(const char *text)
     char error[CONF_ERROR];
 
     said[0] = 0;
-    conf_defaults(&conf, room, COUNT(room));
+    conf_defaults(&conf, &(struct conf_room){room, COUNT(room), sections, COUNT(sections)});
     if (!conf_parse(text, strlen(text), &conf, error))
         fail_msg("%s", error);
     for (u32 i = 0; i < COUNT(cpus); i++)

@@ -41,10 +41,10 @@ EFI_STATUS file_size(EFI_FILE_HANDLE file, u64 *size)
     return file->GetPosition(file, size);
 }
 
-EFI_STATUS file_read(EFI_FILE_HANDLE file, void *buffer, u64 size)
+EFI_STATUS file_read_at(EFI_FILE_HANDLE file, u64 offset, void *buffer, u64 size)
 {
     UINTN got = size;
-    EFI_STATUS status = file->SetPosition(file, 0);
+    EFI_STATUS status = file->SetPosition(file, offset);
 
     if (EFI_ERROR(status))
         return status;
@@ -52,6 +52,11 @@ EFI_STATUS file_read(EFI_FILE_HANDLE file, void *buffer, u64 size)
     if (EFI_ERROR(status))
         return status;
     return got == size ? EFI_SUCCESS : EFI_DEVICE_ERROR;
+}
+
+EFI_STATUS file_read(EFI_FILE_HANDLE file, void *buffer, u64 size)
+{
+    return file_read_at(file, 0, buffer, size);
 }
 
 static EFI_STATUS read_open(EFI_FILE_HANDLE file, u64 limit, void **data, u64 *size)

@@ -12,7 +12,10 @@ bool volume_has(EFI_HANDLE volume, const CHAR16 *path);
 
 EFI_STATUS file_size(EFI_FILE_HANDLE file, u64 *size);
 
-/* Reads exactly `size` bytes from the start. */
+/* Reads exactly `size` bytes. */
+EFI_STATUS file_read_at(EFI_FILE_HANDLE file, u64 offset, void *buffer, u64 size);
+
+/* The same from the start. */
 EFI_STATUS file_read(EFI_FILE_HANDLE file, void *buffer, u64 size);
 
 /* A whole file of at most `limit` bytes into a pool buffer. EFI_NOT_FOUND if there is none. */
