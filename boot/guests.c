@@ -46,6 +46,7 @@ static void describe_partition(const struct conf_guest *section, const struct pl
     guest->policy = section->policy;
     guest->policy.hypervisor_bit = 1; /* no bare machine looks like a partition */
     guest->memory.size = section->memory;
+    guest->console = section->console;
     set_name(guest, section->name);
     while (guest->boot_cpu < plan->count && plan->cpus[guest->boot_cpu].guest != number)
         guest->boot_cpu++;

@@ -1,6 +1,6 @@
 #include "apic.h"
 #include "asm.h"
-#include "hv.h"
+#include "guest.h"
 #include "insn.h"
 #include "log.h"
 #include "memory.h"
@@ -99,6 +99,17 @@ void apic_reset(void)
     write_reset_values();
 }
 
+/* By way of xAPIC mode, if it is off (APM 16.9, SDM 11.12.5). */
+void apic_enable_x2apic(void)
+{
+    u64 base = rdmsr(IA32_APIC_BASE);
+
+    if (base & APIC_BASE_EXTD)
+        return;
+    wrmsr(IA32_APIC_BASE, base | APIC_BASE_EN);
+    wrmsr(IA32_APIC_BASE, base | APIC_BASE_EN | APIC_BASE_EXTD);
+}
+
 /* The ID stays what start-up goes by; the rest is between the guest and its APIC. */
 static void write_register(struct cpu *cpu, u32 offset, u32 value)
 {
@@ -107,6 +118,11 @@ static void write_register(struct cpu *cpu, u32 offset, u32 value)
         if (icr_is_startup(value)) {
             cpu->exits[EXIT_START]++;
             startup_ipi(cpu, value, *apic_register(APIC_ICR_HIGH) >> 24, false);
+            return;
+        }
+        if (hv.owners) {
+            cpu->exits[EXIT_IPI]++;
+            ipi_send(cpu, value, *apic_register(APIC_ICR_HIGH) >> 24, false);
             return;
         }
         break;
@@ -124,14 +140,15 @@ static void write_register(struct cpu *cpu, u32 offset, u32 value)
     *apic_register(offset) = value;
 }
 
-static u32 fetch(const struct code_state *code, u8 bytes[INSN_MAX])
+static u32 fetch(const struct cpu *cpu, const struct code_state *code, u8 bytes[INSN_MAX])
 {
     u64 linear = guest_linear_rip(code->cs_base, code->rip, code->long_mode);
 
-    return memory_read_linear(&code->paging, linear, bytes, INSN_MAX);
+    return memory_read_linear(cpu, &code->paging, linear, bytes, INSN_MAX);
 }
 
-static enum insn_status decode(const struct code_state *code, struct store_insn *insn)
+static enum insn_status decode(const struct cpu *cpu, const struct code_state *code,
+                               struct store_insn *insn)
 {
     enum code_mode mode = code->long_mode ? CODE_64 : code->default32 ? CODE_32 : CODE_16;
     u8 bytes[INSN_MAX];
@@ -140,7 +157,7 @@ static enum insn_status decode(const struct code_state *code, struct store_insn 
     if (code->byte_count)
         status = insn_decode_store(code->bytes, code->byte_count, mode, insn);
     if (status == INSN_TRUNCATED)
-        status = insn_decode_store(bytes, fetch(code, bytes), mode, insn);
+        status = insn_decode_store(bytes, fetch(cpu, code, bytes), mode, insn);
     return status;
 }
 
@@ -157,7 +174,7 @@ void apic_page_write(struct cpu *cpu, u64 gpa)
     enum insn_status status;
 
     vendor->code_state(cpu, &code);
-    status = decode(&code, &insn);
+    status = decode(cpu, &code, &insn);
     if (status != INSN_OK || offset % 16) {
         cpu->exits[EXIT_APIC_PAGE]++;
         log_guest("core %u: APIC write at %x not understood (offset %x, reason %u): #GP",
@@ -177,8 +194,17 @@ void apic_page_write(struct cpu *cpu, u64 gpa)
     vendor->advance(cpu, insn.length);
 }
 
+u64 partition_apic_base(const struct cpu *cpu)
+{
+    u64 base = rdmsr(IA32_APIC_BASE) & ~APIC_BASE_BSP;
+
+    return cpu->index == cpu->guest->boot->boot_cpu ? base | APIC_BASE_BSP : base;
+}
+
 bool apic_base_write(struct cpu *cpu, u64 value)
 {
+    if (is_partition(cpu->guest))
+        return value == partition_apic_base(cpu);
     if ((value & APIC_BASE_ADDRESS) != hv.apic_base) {
         log_guest("core %u: moving the local APIC to %x is refused: #GP", (u64)cpu->index,
                   value & APIC_BASE_ADDRESS);

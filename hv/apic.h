@@ -20,11 +20,17 @@ void apic_send(u32 apic_id, u32 low);
  * out. #GP(0) to the guest if it is none that a compiler emits for this. */
 void apic_page_write(struct cpu *cpu, u64 gpa);
 
+/* What a partition reads there: its boot core is a boot processor, and nothing can be changed. */
+u64 partition_apic_base(const struct cpu *cpu);
+
 /* A guest's write of IA32_APIC_BASE. False: the guest gets #GP(0). */
 bool apic_base_write(struct cpu *cpu, u64 value);
 
 /* Notes the running core's logical destination, at its capture. */
 void apic_note(struct cpu *cpu);
+
+/* Puts the running core's local APIC in x2APIC mode. */
+void apic_enable_x2apic(void);
 
 /* Puts the running core's local APIC in its state after INIT (APM 16.3.3): mode, address and ID
  * stay. */

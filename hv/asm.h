@@ -129,6 +129,30 @@ static inline u32 inl(u16 port)
     return value;
 }
 
+static inline void zero_memory(u64 address, u64 size)
+{
+    u64 words = size / 8;
+
+    __asm__ volatile("rep stosq" : "+D"(address), "+c"(words) : "a"(0ULL) : "memory");
+}
+
+static inline void copy_memory(u64 to, u64 from, u64 size)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+}
+
+/* Goes on at `function` with an empty stack below `cpu`. */
+struct cpu;
+static inline __attribute__((noreturn)) void on_stack(struct cpu *cpu,
+                                                      void (*function)(struct cpu *))
+{
+    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1; ud2"
+                     :
+                     : "D"(cpu), "r"(function)
+                     : "memory");
+    __builtin_unreachable();
+}
+
 static inline void wbinvd(void)
 {
     __asm__ volatile("wbinvd" : : : "memory");

@@ -50,6 +50,7 @@
 #include "pmu/intel.h"
 
 struct vmcb;
+struct guest;
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, REGISTERS };
 
@@ -83,6 +84,9 @@ struct cpu {
     u32 apic_id;
     u32 index;
     struct vmx_cpu vmx;
+    struct guest *guest; /* whose it is ... */
+    u16 guest_index;     /* (guest.h) */
+    volatile u32 life;   /* ... and in which of the guest's lives (guest.h) */
 
     /* Only this core writes these; any core may read them. */
     u64 exits[EXIT_REASONS];

@@ -56,6 +56,8 @@ void cpuid_edit(const struct cpuid_context *guest, u32 leaf, u32 subleaf, u32 re
     case 0x00000007:
         if (subleaf == 0)
             set_bit(&regs[CPUID_ECX], 4, guest->cr4 & CR4_PKE);
+        if (subleaf == 0 && guest->x2apic_locked)
+            set_bit(&regs[CPUID_EDX], 29, true);
         break;
     }
     clear_rows(guest, leaf, subleaf, regs);

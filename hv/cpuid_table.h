@@ -35,8 +35,9 @@ struct cpuid_context {
     u64 cr4;
     bool intel;
     bool hypervisor_bit;
-    bool pmu_off; /* hides FEATURE_PMU */
-    u32 granted;  /* features, as bits; see FEATURES_GRANTABLE */
+    bool x2apic_locked; /* ARCH_CAPABILITIES is there, whatever the processor */
+    bool pmu_off;       /* hides FEATURE_PMU */
+    u32 granted;        /* features, as bits; see FEATURES_GRANTABLE */
 };
 
 /* Folds basic, hypervisor and extended leaves into 64 bits. A leaf that shares its bit with an

@@ -1,7 +1,7 @@
 #include "exits.h"
 #include "asm.h"
 #include "cpuid_table.h"
-#include "hv.h"
+#include "guest.h"
 #include "hypercall_impl.h"
 #include "io.h"
 #include "log.h"
@@ -9,11 +9,14 @@
 
 void exit_cpuid(struct cpu *cpu, u64 cr4)
 {
+    const struct guest *guest = cpu->guest;
     struct cpuid_context context = {.cr4 = cr4,
-                                    .intel = hv.msr.vendor == CPU_INTEL,
-                                    .granted = hv.msr.granted,
-                                    .hypervisor_bit = boot_guest_at(0)->policy.hypervisor_bit,
-                                    .pmu_off = boot_guest_at(0)->policy.pmu == PMU_OFF};
+                                    .intel = hv.intel,
+                                    .granted = guest->msr.granted,
+                                    .hypervisor_bit =
+                                        guest->boot->policy.hypervisor_bit || is_partition(guest),
+                                    .x2apic_locked = is_partition(guest),
+                                    .pmu_off = guest->boot->policy.pmu == PMU_OFF};
     u32 leaf = (u32)cpu->regs[RAX], subleaf = (u32)cpu->regs[RCX], out[4];
 
     cpu->exits[EXIT_CPUID]++;
@@ -31,11 +34,11 @@ void exit_io(struct cpu *cpu, u16 port, u32 size, bool in)
 
     cpu->exits[EXIT_IO]++;
     if (!in) {
-        io_write(port, size, (u32)(cpu->regs[RAX] & mask));
+        io_write(cpu, port, size, (u32)(cpu->regs[RAX] & mask));
         return;
     }
     /* A 32-bit result clears the upper half of RAX, smaller ones keep the rest. */
-    cpu->regs[RAX] = (io_read(port, size) & mask) | (size == 4 ? 0 : cpu->regs[RAX] & ~mask);
+    cpu->regs[RAX] = (io_read(cpu, port, size) & mask) | (size == 4 ? 0 : cpu->regs[RAX] & ~mask);
 }
 
 void exit_rdpmc(struct cpu *cpu)
@@ -50,7 +53,7 @@ bool exit_first_touch(struct cpu *cpu, u64 gpa, u64 rip)
 
     cpu->exits[EXIT_MAP]++;
     lock(&hv_lock);
-    result = memory_first_touch(gpa);
+    result = memory_first_touch(cpu->guest, gpa);
     unlock(&hv_lock);
     if (result == TOUCH_HIDDEN)
         log_line("core %u: the guest touched Cede's memory at %x (rip %x): it finds ones there",
@@ -69,9 +72,31 @@ bool exit_hypercall(struct cpu *cpu, u32 cpl)
     return true;
 }
 
+void exit_unexpected(struct cpu *cpu)
+{
+    if (is_partition(cpu->guest))
+        guest_fail(cpu);
+    log_line("panic: this core is stopped; the others go on");
+    cpu_stop();
+}
+
+/* A partition's memory is write-back, and no device reads it: there is nothing to write back, and
+ * others' caches are not emptied for it. */
+void exit_invd(struct cpu *cpu)
+{
+    cpu->exits[EXIT_INVD]++;
+    if (!is_partition(cpu->guest))
+        wbinvd();
+}
+
 void exit_triple_fault(struct cpu *cpu, u64 cs, u64 rip, u64 cr2, u64 cr3)
 {
     cpu->exits[EXIT_SHUTDOWN]++;
+    if (is_partition(cpu->guest)) {
+        log_line("triple fault on core %u, near cs:rip %x:%x cr2 %x cr3 %x", (u64)cpu->index, cs,
+                 rip, cr2, cr3);
+        guest_fail(cpu);
+    }
     log_line("triple fault in the guest on core %u, near cs:rip %x:%x cr2 %x cr3 %x: resetting the "
              "machine",
              (u64)cpu->index, cs, rip, cr2, cr3);

@@ -20,6 +20,13 @@ bool exit_first_touch(struct cpu *cpu, u64 gpa, u64 rip);
 /* VMMCALL or VMCALL. False: #UD, it was no hypercall. */
 bool exit_hypercall(struct cpu *cpu, u32 cpl);
 
+/* INVD, and WBINVD where that exits. */
+void exit_invd(struct cpu *cpu);
+
+/* Nobody knows how to go on, and the registers are in the log: stops a partition, or else this
+ * core. */
+__attribute__((noreturn)) void exit_unexpected(struct cpu *cpu);
+
 __attribute__((noreturn)) void exit_triple_fault(struct cpu *cpu, u64 cs, u64 rip, u64 cr2,
                                                  u64 cr3);
 

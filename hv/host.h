@@ -15,6 +15,12 @@
 #define TRAMPOLINE_ENTRY 0xf28
 #define TRAMPOLINE_FAR   0xf30 /* 32-bit offset, selector */
 
+/* What a partition begins with (boot_info.h). */
+#define BOOT_CS        0x10
+#define BOOT_DS        0x18
+#define BOOT_GDT_LIMIT 31
+#define BOOT_CR0       (CR0_PG | CR0_NE | CR0_ET | CR0_PE)
+
 #ifndef __ASSEMBLER__
 
 #include "hv.h"

@@ -6,8 +6,9 @@
 #include "boot_info.h"
 #include "cpu.h"
 #include "lock.h"
-#include "msr_table.h"
 #include "page_map.h"
+
+struct guest;
 
 struct hv {
     struct boot_info *info; /* our copy, inside the region; `guests` in it likewise */
@@ -16,16 +17,20 @@ struct hv {
     u64 host_cr4;
     u32 host_levels; /* of the host's own tables: 5 when the firmware runs with CR4.LA57 */
     bool host_gib_pages;
-    struct page_map guest_map; /* second level; entries change under hv_lock only */
-    struct page_pool pool;     /* start-up allocations */
+    struct page_map shape; /* of second-level maps */
+    struct page_pool pool; /* start-up allocations */
     struct page_pool first_touch;
-    struct msr_context msr;         /* what the MSR table is judged by */
-    u64 ones;                       /* page that stands in for the hypervisor's own memory */
+    struct guest *guests; /* guest.h */
+    bool intel;
     u64 apic_base;                  /* of every core's local APIC */
     u64 map_top;                    /* end of what is mapped from the start */
     u64 phys_limit;                 /* 1 << MAXPHYADDR, or what the second level can map */
     u64 memory_kept, memory_tables; /* bytes, for the operator */
+    u32 icr_judged;                 /* startup.h */
+    u32 owner_count;
+    u16 *owners;     /* by APIC ID, whose a core is; NULL where there is one guest */
     bool police_icr; /* writes to ICRs exit, so that INIT and SIPI are seen before they are sent */
+    bool released;   /* the firmware has given up the cores that are not its guest's */
     bool touched_hidden; /* the first touch of hidden memory was reported (hv_lock) */
 };
 
@@ -33,12 +38,6 @@ extern struct hv hv;
 
 /* Second-level table entries, starting and stopping of cores, everything slow that cores share. */
 extern struct lock hv_lock;
-
-/* What the loader says of guest `index`, which must be below info->guest_count. */
-static inline const struct boot_guest *boot_guest_at(u32 index)
-{
-    return (const struct boot_guest *)(uintptr_t)hv.info->guests + index;
-}
 
 /* The data of processor `index`, which must be below info->cpu_count. */
 static inline struct cpu *cpu_at(u32 index)

@@ -1,7 +1,7 @@
 /* hv/include/hypercall.h */
 #include "hypercall_impl.h"
 #include "console/management.h"
-#include "hv.h"
+#include "guest.h"
 
 static u64 core_word(const struct cpu *cpu)
 {
@@ -29,6 +29,9 @@ u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
 {
     const struct cpu *cpu = core < hv.info->cpu_count ? cpu_at(core) : NULL;
 
+    if (cpu && is_partition(self->guest) && cpu->guest != self->guest)
+        cpu = NULL; /* others' are none of its business */
+
     switch (call) {
     case HYPERCALL_VERSION:
         return CEDE_VERSION;
@@ -47,7 +50,10 @@ u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
     case HYPERCALL_MEMORY:
         return item == 0 ? hv.memory_kept : item == 1 ? hv.memory_tables : HYPERCALL_ERROR;
     case HYPERCALL_RELEASED:
+        if (is_partition(self->guest))
+            return HYPERCALL_ERROR;
         management_take(cpu_at(self->index));
+        guests_release(cpu_at(self->index));
         return 0;
     default:
         return hypercall_extra(call, item);

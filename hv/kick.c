@@ -1,7 +1,7 @@
 #include "kick.h"
 #include "apic.h"
 #include "asm.h"
-#include "hv.h"
+#include "guest.h"
 #include "log.h"
 #include "pmu/pmu.h"
 #include "vcpu.h"
@@ -11,9 +11,10 @@
 #define SIGNALS_TO_GIVE_UP 10000 /* seconds */
 
 static struct {
-    struct lock lock;     /* a stop is in progress */
-    volatile u32 round;   /* stops begun */
-    volatile u32 resumed; /* stops ended */
+    struct lock lock;          /* a stop is in progress ... */
+    const struct guest *guest; /* ... of this one */
+    volatile u32 round;        /* stops begun */
+    volatile u32 resumed;      /* stops ended */
 } kick;
 
 static bool open_letter(struct cpu *self)
@@ -40,6 +41,15 @@ bool kick_answer(struct cpu *self)
     return true;
 }
 
+bool kick_attend(struct cpu *self)
+{
+    bool answered = kick_answer(self);
+
+    if (answered)
+        guest_attend(self);
+    return answered;
+}
+
 /* Another core may be waiting for this one meanwhile. */
 void kick_hold(struct cpu *self)
 {
@@ -54,11 +64,11 @@ void kick_release(void)
     unlock(&kick.lock);
 }
 
-/* Whether it runs a guest, and so will see a signal. */
+/* Whether it runs the guest, and so will see a signal. */
 static bool listens(const struct cpu *target)
 {
-    return __atomic_load_n(&target->captured, __ATOMIC_SEQ_CST) && !target->deaf &&
-           target->state != CORE_STOPPED;
+    return target->guest == kick.guest && __atomic_load_n(&target->captured, __ATOMIC_SEQ_CST) &&
+           !target->deaf && target->state != CORE_STOPPED;
 }
 
 /* Whether `self` still waits for its answer. */
@@ -70,7 +80,7 @@ static bool is_silent(const struct cpu *self, const struct cpu *target)
 static void write_letters(const struct cpu *self)
 {
     for (u32 i = 0; i < hv.info->cpu_count; i++)
-        if (cpu_at(i) != self)
+        if (cpu_at(i) != self && cpu_at(i)->guest == kick.guest)
             __atomic_store_n(&cpu_at(i)->letter, kick.round, __ATOMIC_SEQ_CST);
 }
 
@@ -119,7 +129,7 @@ static void signal_until_quiet(const struct cpu *self)
 
 static u32 count_round(const struct cpu *self, bool done)
 {
-    u32 count = 1;
+    u32 count = self->guest == kick.guest && self->state == CORE_RUNNING;
 
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         const struct cpu *target = cpu_at(i);
@@ -129,9 +139,10 @@ static u32 count_round(const struct cpu *self, bool done)
     return count;
 }
 
-u32 kick_stop(struct cpu *self)
+u32 kick_stop(struct cpu *self, const struct guest *guest)
 {
     kick_hold(self);
+    kick.guest = guest;
     kick.round++;
     if (!kick.round) /* 0 is an empty box; the boxes were emptied some four thousand million ago */
         kick.round++;

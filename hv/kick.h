@@ -1,5 +1,6 @@
-/* Stopping all cores, and letting them go on: how something that all of them share is changed under
- * running guests. A letter in each core's box, and a signal that makes a core leave its guest.
+/* Stopping all cores of a guest, and letting them go on: how something that all of them share is
+ * changed while they run; other guests do not notice. A letter in each core's box, and a signal
+ * that makes a core leave its guest.
  *
  *     who asks                                    each other core
  *     kick_stop   letter, signal  ------------->  exits, finds the letter (kick_answer)
@@ -16,10 +17,11 @@
 
 #include "cpu.h"
 
-/* Stops every core that runs a guest but `self`, which calls with its own guest out and hv_lock not
- * held. Returns how many are stopped now, `self` included. A core that does not answer for seconds
- * is named in the log and left out. Until kick_resume no core starts or stops. */
-u32 kick_stop(struct cpu *self);
+/* Stops every core that runs this guest but `self`, which calls with its own guest out and hv_lock
+ * not held. Returns how many of the guest's are stopped now, `self` included if it is one. A core
+ * that does not answer for seconds is named in the log and left out. Until kick_resume no core
+ * starts or stops. */
+u32 kick_stop(struct cpu *self, const struct guest *guest);
 
 /* Lets them go on. Returns when each is on its way, how many that are. */
 u32 kick_resume(struct cpu *self);
@@ -27,6 +29,10 @@ u32 kick_resume(struct cpu *self);
 /* On a core whose guest is out or about to start: if a letter is in the box, waits until it may go
  * on and is true. */
 bool kick_answer(struct cpu *self);
+
+/* The same where the core holds nothing and is about to enter its guest: it also does what it was
+ * stopped for (guest_attend). */
+bool kick_attend(struct cpu *self);
 
 /* Nobody is stopped, and nobody asks for it, between these. Not to be nested; comes before hv_lock.
  */

@@ -58,6 +58,14 @@ void apic_send(u32 apic_id, u32 low)
     signals[apic_id]++;
 }
 
+static u32 attended;
+
+void guest_attend(struct cpu *self)
+{
+    (void)self;
+    attended++;
+}
+
 void log_line(const char *format, ...)
 {
     (void)format;
@@ -117,7 +125,7 @@ static void all_stop_and_go_on(void **state)
 {
     (void)state;
     for (u32 round = 1; round <= 3; round++) {
-        assert_int_equal(kick_stop(core(0)), CORES);
+        assert_int_equal(kick_stop(core(0), NULL), CORES);
         assert_true(kick.lock.held);
         for (u32 i = 1; i < CORES; i++) {
             assert_int_equal(core(i)->stopped_in, round);
@@ -135,7 +143,7 @@ static void a_lost_signal_is_sent_again(void **state)
 {
     (void)state;
     lose = 2;
-    assert_int_equal(kick_stop(core(0)), CORES);
+    assert_int_equal(kick_stop(core(0), NULL), CORES);
     assert_int_equal(signals[1], 1);
     assert_int_equal(signals[3], 1); /* not again: it had answered */
     kick_resume(core(0));
@@ -144,7 +152,7 @@ static void a_lost_signal_is_sent_again(void **state)
 /* Not signalled, but the letter waits for it. */
 static void expect_left_out(u32 index)
 {
-    assert_int_equal(kick_stop(core(0)), CORES - 1);
+    assert_int_equal(kick_stop(core(0), NULL), CORES - 1);
     assert_int_equal(signals[index], 0);
     assert_int_equal(core(index)->letter, kick.round);
     assert_int_equal(kick_resume(core(0)), CORES - 1);
@@ -176,7 +184,7 @@ static void a_core_that_wakes_later_goes_straight_on(void **state)
 {
     (void)state;
     core(1)->deaf = true;
-    kick_stop(core(0));
+    kick_stop(core(0), NULL);
     kick_resume(core(0));
     core(1)->deaf = false;
     updates = 0;
@@ -192,7 +200,7 @@ static void a_core_that_wakes_meanwhile_waits(void **state)
 {
     (void)state;
     core(1)->deaf = true;
-    kick_stop(core(0));
+    kick_stop(core(0), NULL);
     core(1)->deaf = false;
     in_answer = 2;
     assert_int_not_equal(kick.resumed, kick.round);
@@ -211,7 +219,7 @@ static void a_core_that_never_answers_is_named(void **state)
 {
     (void)state;
     answers = EVERYBODY & ~BIT(2);
-    assert_int_equal(kick_stop(core(0)), CORES - 1);
+    assert_int_equal(kick_stop(core(0), NULL), CORES - 1);
     assert_int_equal(lines, 1);
     assert_int_equal(kick_resume(core(0)), CORES - 1);
 }
@@ -221,10 +229,39 @@ static void round_numbers_may_wrap(void **state)
     (void)state;
     kick.round = kick.resumed = ~0U - 1;
     for (u32 i = 0; i < 4; i++) {
-        assert_int_equal(kick_stop(core(0)), CORES);
+        assert_int_equal(kick_stop(core(0), NULL), CORES);
         assert_int_not_equal(kick.round, 0);
         assert_int_equal(kick_resume(core(0)), CORES);
     }
+}
+
+static void other_guests_do_not_notice(void **state)
+{
+    struct guest *other = (struct guest *)1;
+
+    (void)state;
+    core(1)->guest = core(2)->guest = other;
+    assert_int_equal(kick_stop(core(0), NULL), 2);
+    assert_int_equal(signals[1] + signals[2], 0);
+    assert_int_equal(core(1)->letter, 0);
+    assert_int_equal(kick_resume(core(0)), 2);
+    /* Asked for by a core that is none of theirs, and goes on. */
+    assert_int_equal(kick_stop(core(0), other), 2);
+    assert_int_equal(signals[1] + signals[2], 2);
+    assert_int_equal(signals[3], 1);
+    assert_int_equal(kick_resume(core(0)), 2);
+}
+
+static void who_enters_its_guest_attends_what_it_was_stopped_for(void **state)
+{
+    (void)state;
+    attended = 0;
+    assert_false(kick_attend(core(1)));
+    assert_int_equal(attended, 0);
+    core(1)->letter = 7;
+    kick.resumed = 7;
+    assert_true(kick_attend(core(1)));
+    assert_int_equal(attended, 1);
 }
 
 static void holding_keeps_stops_out(void **state)
@@ -233,7 +270,7 @@ static void holding_keeps_stops_out(void **state)
     kick_hold(core(0));
     assert_false(lock_try(&kick.lock));
     kick_release();
-    assert_int_equal(kick_stop(core(0)), CORES);
+    assert_int_equal(kick_stop(core(0), NULL), CORES);
     kick_resume(core(0));
 }
 
@@ -252,6 +289,8 @@ int main(void)
         TEST(a_core_that_never_answers_is_named),
         TEST(round_numbers_may_wrap),
         TEST(holding_keeps_stops_out),
+        TEST(other_guests_do_not_notice),
+        TEST(who_enters_its_guest_attends_what_it_was_stopped_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

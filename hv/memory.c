@@ -1,16 +1,15 @@
 #include "memory.h"
 #include "asm.h"
+#include "guest.h"
 #include "log.h"
 #include "memory_type.h"
 #include "msr.h"
 #include "vcpu.h"
 
-#define HOST_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
-#define HOST_RO (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
-#define HOST_RX (PTE_PRESENT | PTE_ACCESSED)
-#define HOST_UC (HOST_RW | PTE_PCD | PTE_PWT)
-/* Nested tables are walked as user accesses (APM 15.25.6). */
-#define GUEST_RW       (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY)
+#define HOST_RW        (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
+#define HOST_RO        (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
+#define HOST_RX        (PTE_PRESENT | PTE_ACCESSED)
+#define HOST_UC        (HOST_RW | PTE_PCD | PTE_PWT)
 #define APIC_PAGE_SIZE PAGE_SIZE
 
 extern char image_start[], text_end[], rodata_end[], image_end[];
@@ -82,7 +81,7 @@ void memory_types_update(u64 type_mask)
     memory_types_read(&now);
     if (!memory_types_equal(&now, &memory_types)) {
         memory_types = now;
-        whole = page_map_retype(&hv.guest_map, type_mask);
+        whole = page_map_retype(&tenant()->map, type_mask);
     }
     unlock(&hv_lock);
     if (!whole)
@@ -98,9 +97,9 @@ static bool map_host_image(struct page_map *map)
 {
     u64 start = (u64)image_start, text = (u64)text_end, rodata = (u64)rodata_end;
 
-    return page_map_identity(map, start, text, HOST_RX) &&
-           page_map_identity(map, text, rodata, HOST_RO) &&
-           page_map_identity(map, rodata, (u64)image_end, HOST_RW);
+    return page_map_range(map, start, text, HOST_RX) &&
+           page_map_range(map, text, rodata, HOST_RO) &&
+           page_map_range(map, rodata, (u64)image_end, HOST_RW);
 }
 
 static bool map_host_guards(struct page_map *map)
@@ -108,7 +107,7 @@ static bool map_host_guards(struct page_map *map)
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         u64 block = (u64)cpu_at(i) - CPU_STACK_TOP;
 
-        if (!page_map_identity(map, block, block + PAGE_SIZE, 0))
+        if (!page_map_range(map, block, block + PAGE_SIZE, 0))
             return false;
     }
     return true;
@@ -119,9 +118,9 @@ static bool map_host_devices(struct page_map *map)
     const struct boot_uart *uart = &hv.info->uart;
     u64 page = ALIGN_DOWN(uart->base, PAGE_SIZE);
 
-    if (uart->kind == UART_MMIO && !page_map_identity(map, page, page + PAGE_SIZE, HOST_UC))
+    if (uart->kind == UART_MMIO && !page_map_range(map, page, page + PAGE_SIZE, HOST_UC))
         return false;
-    return page_map_identity(map, hv.apic_base, hv.apic_base + APIC_PAGE_SIZE, HOST_UC);
+    return page_map_range(map, hv.apic_base, hv.apic_base + APIC_PAGE_SIZE, HOST_UC);
 }
 
 /* Everything to itself, never executable but for the image's text and the start-up trampoline. */
@@ -134,9 +133,9 @@ static bool build_host_map(void)
                            .uniform = uniform};
     u64 trampoline = hv.info->trampoline;
 
-    if (!page_map_init(&map) || !page_map_identity(&map, 0, hv.map_top, HOST_RW) ||
+    if (!page_map_init(&map) || !page_map_range(&map, 0, hv.map_top, HOST_RW) ||
         !map_host_image(&map) || !map_host_guards(&map) || !map_host_devices(&map) ||
-        !page_map_identity(&map, trampoline, trampoline + PAGE_SIZE, HOST_RX))
+        !page_map_range(&map, trampoline, trampoline + PAGE_SIZE, HOST_RX))
         return false;
     hv.host_cr3 = (u64)map.root;
     return true;
@@ -161,35 +160,105 @@ static u64 apic_bits(const struct page_map *map)
     return hv.police_icr ? map->leaf_bits & ~PTE_WRITE : map->leaf_bits;
 }
 
-static bool build_guest_map(void)
+/* A page of ones of the guest's own, and for each level above a table full of what is below. */
+static bool make_ones(struct guest *guest)
 {
-    struct page_map *map = &hv.guest_map;
-    u64 apic = hv.apic_base;
+    const struct page_map *map = &guest->map;
 
-    if (!map->leaf_bits)
-        map->table_bits = map->leaf_bits = GUEST_RW;
-    map->pool = &hv.pool;
-    map->uniform = uniform;
-    return page_map_init(map) && page_map_identity(map, 0, hv.map_top, map->leaf_bits) &&
-           hide(map, hv.info->region.base, hv.info->region.size) &&
-           hide(map, hv.info->trampoline, PAGE_SIZE) &&
-           page_map_identity(map, apic, apic + APIC_PAGE_SIZE, apic_bits(map));
+    for (u32 level = 0; level < MAP_LEVELS; level++) {
+        u64 *page = page_alloc(&hv.pool), fill = level ? guest->ones[level - 1] : ~0ULL;
+
+        if (!page)
+            return false;
+        for (u32 i = 0; i < PAGE_SIZE / sizeof(*page); i++)
+            page[i] = fill;
+        guest->ones[level] =
+            (u64)page | (level ? map->table_bits : map->leaf_bits | map->write_back);
+    }
+    return true;
 }
 
-static bool take_ones_page(void)
+static bool map_ones(struct guest *guest, u64 start, u64 end)
 {
-    u64 *page = page_alloc(&hv.pool);
+    struct page_map map = guest->map;
 
-    if (!page)
-        return false;
-    for (u32 i = 0; i < PAGE_SIZE / sizeof(*page); i++)
-        page[i] = ~0ULL;
-    hv.ones = (u64)page;
+    map.ones = guest->ones;
+    return page_map_range(&map, start, end, 0);
+}
+
+static bool hide_partitions(void)
+{
+    for (u32 i = 1; i < hv.info->guest_count; i++) {
+        const struct boot_range *ranges[] = {&guest_at(i)->boot->memory,
+                                             &guest_at(i)->boot->pristine};
+
+        for (u32 j = 0; j < COUNT(ranges); j++)
+            if (!map_ones(tenant(), ranges[j]->base, ranges[j]->base + ranges[j]->size))
+                return false;
+    }
+    return true;
+}
+
+/* The machine as it is, but for what is Cede's and the partitions'. */
+static bool build_tenant_map(void)
+{
+    struct page_map *map = &tenant()->map;
+    u64 apic = hv.apic_base;
+
+    map->uniform = uniform;
+    return page_map_range(map, 0, hv.map_top, map->leaf_bits) &&
+           hide(map, hv.info->region.base, hv.info->region.size) &&
+           hide(map, hv.info->trampoline, PAGE_SIZE) && hide_partitions() &&
+           page_map_range(map, apic, apic + APIC_PAGE_SIZE, apic_bits(map));
+}
+
+/* Memory from 0 on, whose type is the guest's PAT's alone; and ones. */
+static bool build_partition_map(struct guest *guest)
+{
+    const struct boot_range *memory = &guest->boot->memory;
+    struct page_map *map = &guest->map;
+
+    map->type = NULL;
+    map->leaf_bits |= map->write_back;
+    map->shift = memory->base;
+    return page_map_range(map, 0, memory->size, map->leaf_bits) &&
+           map_ones(guest, memory->size, BIT(12 + 9 * map->levels));
+}
+
+static bool build_guest_maps(void)
+{
+    for (u32 i = 0; i < hv.info->guest_count; i++) {
+        struct guest *guest = guest_at(i);
+
+        guest->map.pool = &hv.pool;
+        if (!page_map_init(&guest->map) || !make_ones(guest) ||
+            !(i ? build_partition_map(guest) : build_tenant_map()))
+            return false;
+    }
+    return true;
+}
+
+static bool reaches(const struct guest *guest, const struct boot_range *range)
+{
+    return page_map_reaches(&guest->map, range->base, range->base + range->size);
+}
+
+/* By construction; and by looking at what was constructed. */
+static bool are_apart(void)
+{
+    for (u32 i = 0; i < hv.info->guest_count; i++)
+        for (u32 j = 1; j < hv.info->guest_count; j++) {
+            const struct boot_guest *other = guest_at(j)->boot;
+
+            if ((i != j && reaches(guest_at(i), &other->memory)) ||
+                reaches(guest_at(i), &other->pristine))
+                return false;
+        }
     return true;
 }
 
 /* The pool for first touches is the end of the start-up pool; from now on nothing else is
- * allocated. */
+ * allocated but what guests_prepare() takes. */
 static bool take_first_touch_pool(void)
 {
     u64 pages = FIRST_TOUCH_PAGES * PAGE_SIZE;
@@ -198,9 +267,9 @@ static bool take_first_touch_pool(void)
         return false;
     hv.first_touch = (struct page_pool){hv.pool.next, hv.pool.next + pages};
     hv.pool.next += pages;
-    hv.guest_map.pool = &hv.first_touch;
-    if (!hv.guest_map.type)
-        hv.guest_map.uniform = NULL;
+    tenant()->map.pool = &hv.first_touch;
+    if (!tenant()->map.type)
+        tenant()->map.uniform = NULL;
     return true;
 }
 
@@ -209,18 +278,27 @@ enum hv_status memory_prepare(void)
     u64 before = hv.pool.next;
 
     memory_types_read(&memory_types);
-    if (!build_host_map() || !build_guest_map())
+    if (!build_host_map() || !build_guest_maps() || !take_first_touch_pool())
         return HV_REGION_SMALL;
     hv.memory_tables = hv.pool.next - before;
-    if (!take_ones_page() || !take_first_touch_pool())
-        return HV_REGION_SMALL;
-    hv.memory_tables += FIRST_TOUCH_PAGES * PAGE_SIZE;
-    return HV_OK;
+    return are_apart() ? HV_OK : HV_BAD_GUESTS;
 }
 
 static bool in_range(u64 address, u64 base, u64 size)
 {
     return address >= base && address - base < size;
+}
+
+static bool is_partitions(u64 address)
+{
+    for (u32 i = 1; i < hv.info->guest_count; i++) {
+        const struct boot_guest *boot = guest_at(i)->boot;
+
+        if (in_range(address, boot->memory.base, boot->memory.size) ||
+            in_range(address, boot->pristine.base, boot->pristine.size))
+            return true;
+    }
+    return false;
 }
 
 static bool hidden(u64 gpa)
@@ -229,34 +307,29 @@ static bool hidden(u64 gpa)
            in_range(gpa, hv.info->trampoline, PAGE_SIZE);
 }
 
-static u64 ones_bits(const struct page_map *map)
-{
-    return map->leaf_bits | (map->type ? map->type(hv.ones) : 0);
-}
-
-static enum first_touch show_ones(u64 gpa)
+static enum first_touch show_ones(struct page_map *map, u64 gpa)
 {
     bool first = !hv.touched_hidden;
 
-    *(volatile u64 *)page_map_entry(&hv.guest_map, gpa) = hv.ones | ones_bits(&hv.guest_map);
+    *(volatile u64 *)page_map_entry(map, gpa) = tenant()->ones[0];
     hv.touched_hidden = true;
     return first ? TOUCH_HIDDEN : TOUCH_MAPPED;
 }
 
-enum first_touch memory_first_touch(u64 gpa)
+/* A partition's map is whole. */
+enum first_touch memory_first_touch(struct guest *guest, u64 gpa)
 {
-    u64 size = hv.guest_map.gib_pages ? GIB(1) : MIB(2);
+    struct page_map *map = &guest->map;
+    u64 size = map->gib_pages ? GIB(1) : MIB(2);
     u64 start = ALIGN_DOWN(gpa, size);
 
-    if (gpa >= hv.phys_limit)
+    if (gpa >= hv.phys_limit || is_partition(guest))
         return TOUCH_BEYOND;
-    if (page_map_lookup(&hv.guest_map, gpa))
+    if (page_map_lookup(map, gpa))
         return TOUCH_MAPPED; /* another core was faster */
     if (hidden(gpa))
-        return show_ones(gpa);
-    return page_map_identity(&hv.guest_map, start, start + size, hv.guest_map.leaf_bits)
-               ? TOUCH_MAPPED
-               : TOUCH_BEYOND;
+        return show_ones(map, gpa);
+    return page_map_range(map, start, start + size, map->leaf_bits) ? TOUCH_MAPPED : TOUCH_BEYOND;
 }
 
 /* Less than a word; never beyond the word, which may be the page's last. */
@@ -289,15 +362,21 @@ static bool copy_out(u64 gpa, u8 *to, u32 size)
 
 bool memory_read(void *context, u64 gpa, void *buffer, u32 size)
 {
-    (void)context;
-    if (gpa + size > hv.map_top || hidden(gpa) || hidden(gpa + size - 1))
+    const struct guest *guest = context;
+
+    if (is_partition(guest))
+        return in_range(gpa, 0, guest->boot->memory.size - size + 1) &&
+               copy_out(guest->boot->memory.base + gpa, buffer, size);
+    if (gpa + size > hv.map_top || hidden(gpa) || hidden(gpa + size - 1) || is_partitions(gpa))
         return false;
     return copy_out(gpa, buffer, size);
 }
 
-u32 memory_read_linear(const struct guest_paging *paging, u64 linear, void *buffer, u32 size)
+u32 memory_read_linear(const struct cpu *cpu, const struct guest_paging *paging, u64 linear,
+                       void *buffer, u32 size)
 {
     struct guest_memory memory = {.read = memory_read,
+                                  .context = cpu->guest,
                                   .address_mask = (hv.phys_limit - 1) & PTE_ADDRESS};
 
     return guest_read(&memory, paging, linear, buffer, size);

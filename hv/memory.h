@@ -1,10 +1,11 @@
-/* The hypervisor's memory: host page tables (W^X, guard pages) and the guest's second-level map. */
+/* The hypervisor's memory: host page tables (W^X, guard pages) and the guests' second-level maps.
+ */
 #ifndef CEDE_MEMORY_H
 #define CEDE_MEMORY_H
 
 #include "hv.h"
 
-/* Builds both from hv.pool. Returns HV_OK or HV_REGION_SMALL. */
+/* Builds them from hv.pool. Returns HV_OK, HV_REGION_SMALL or HV_BAD_GUESTS. */
 enum hv_status memory_prepare(void);
 
 enum first_touch {
@@ -14,7 +15,7 @@ enum first_touch {
 };
 
 /* Resolves a second-level fault on a page that is not present. Call with hv_lock held. */
-enum first_touch memory_first_touch(u64 gpa);
+enum first_touch memory_first_touch(struct guest *guest, u64 gpa);
 
 /* The memory type that the MTRRs give a guest-physical address; a second-level map's `type` is made
  * of it. */
@@ -30,6 +31,7 @@ bool memory_read(void *context, u64 gpa, void *buffer, u32 size);
 
 /* The same by linear address; returns how many bytes could be read (guest_read). */
 struct guest_paging;
-u32 memory_read_linear(const struct guest_paging *paging, u64 linear, void *buffer, u32 size);
+u32 memory_read_linear(const struct cpu *cpu, const struct guest_paging *paging, u64 linear,
+                       void *buffer, u32 size);
 
 #endif

@@ -5,33 +5,38 @@
 
 #include "types.h"
 
-#define IA32_APIC_BASE        0x1b
-#define APIC_BASE_BSP         BIT(8)
-#define APIC_BASE_EXTD        BIT(10) /* x2APIC mode */
-#define APIC_BASE_EN          BIT(11)
-#define APIC_BASE_ADDRESS     MASK(51, 12)
-#define IA32_FEATURE_CONTROL  0x3a
-#define FEATURE_CONTROL_LOCK  BIT(0)
-#define FEATURE_CONTROL_VMXON BIT(2) /* outside SMX */
-#define IA32_BIOS_UPDT_TRIG   0x79
-#define IA32_MTRRCAP          0xfe
-#define IA32_SYSENTER_CS      0x174
-#define IA32_SYSENTER_ESP     0x175
-#define IA32_SYSENTER_EIP     0x176
-#define IA32_MCG_STATUS       0x17a
-#define MCG_STATUS_RIPV       BIT(0)
-#define IA32_MTRR_PHYSBASE0   0x200
-#define IA32_PAT              0x277
-#define IA32_MTRR_DEF_TYPE    0x2ff
-#define IA32_SPEC_CTRL        0x48
-#define IA32_S_CET            0x6a2
-#define IA32_INT_SSP_TAB      0x6a8
-#define IA32_X2APIC_BASE      0x800
-#define IA32_X2APIC_APICID    0x802
-#define IA32_X2APIC_ICR       0x830
-#define IA32_BNDCFGS          0xd90
-#define IA32_FS_BASE          0xc0000100
-#define IA32_GS_BASE          0xc0000101
+#define IA32_APIC_BASE            0x1b
+#define APIC_BASE_BSP             BIT(8)
+#define APIC_BASE_EXTD            BIT(10) /* x2APIC mode */
+#define APIC_BASE_EN              BIT(11)
+#define APIC_BASE_ADDRESS         MASK(51, 12)
+#define IA32_FEATURE_CONTROL      0x3a
+#define FEATURE_CONTROL_LOCK      BIT(0)
+#define FEATURE_CONTROL_VMXON     BIT(2) /* outside SMX */
+#define IA32_XAPIC_DISABLE_STATUS 0xbd
+#define LEGACY_XAPIC_DISABLED     BIT(0)
+#define IA32_ARCH_CAPABILITIES    0x10a
+#define ARCH_CAP_XAPIC_DISABLE    BIT(21)
+#define IA32_BIOS_UPDT_TRIG       0x79
+#define IA32_MTRRCAP              0xfe
+#define IA32_SYSENTER_CS          0x174
+#define IA32_SYSENTER_ESP         0x175
+#define IA32_SYSENTER_EIP         0x176
+#define IA32_MCG_STATUS           0x17a
+#define MCG_STATUS_RIPV           BIT(0)
+#define IA32_MTRR_PHYSBASE0       0x200
+#define IA32_PAT                  0x277
+#define IA32_MTRR_DEF_TYPE        0x2ff
+#define MTRR_DEF_TYPE_E           BIT(11)
+#define IA32_SPEC_CTRL            0x48
+#define IA32_S_CET                0x6a2
+#define IA32_INT_SSP_TAB          0x6a8
+#define IA32_X2APIC_BASE          0x800
+#define IA32_X2APIC_APICID        0x802
+#define IA32_X2APIC_ICR           0x830
+#define IA32_BNDCFGS              0xd90
+#define IA32_FS_BASE              0xc0000100
+#define IA32_GS_BASE              0xc0000101
 
 #define IA32_EFER 0xc0000080
 #define EFER_SCE  BIT(0)

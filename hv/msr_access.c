@@ -1,7 +1,8 @@
 #include "msr_access.h"
 #include "apic.h"
 #include "asm.h"
-#include "hv.h"
+#include "guest.h"
+#include "memory_type.h"
 #include "msr.h"
 #include "pmu/pmu.h"
 #include "startup.h"
@@ -10,7 +11,8 @@ bool icr_write(struct cpu *cpu, u64 value)
 {
     if (!icr_is_startup((u32)value)) { /* with TF set, or it will fault: else fast.c has done it */
         cpu->exits[EXIT_IPI]++;
-        return wrmsr_safe(IA32_X2APIC_ICR, value);
+        return hv.owners ? ipi_send(cpu, (u32)value, (u32)(value >> 32), true)
+                         : wrmsr_safe(IA32_X2APIC_ICR, value);
     }
     cpu->exits[EXIT_START]++;
     if (!(rdmsr(IA32_APIC_BASE) & APIC_BASE_EXTD))
@@ -27,19 +29,51 @@ static bool exists(u32 msr)
 }
 
 /* Without a search of the table: perf writes selectors often, and reads them on some processors. */
-static bool is_selector(u32 msr)
+static bool is_selector(const struct cpu *cpu, u32 msr)
 {
-    return pmu.mode == PMU_FILTERED &&
-           (hv.msr.vendor == CPU_AMD ? pmu_amd_counter(msr) : pmu_intel_counter(msr)) >= 0;
+    return cpu->pmu.core.mode == PMU_FILTERED &&
+           (hv.intel ? pmu_intel_counter(msr) : pmu_amd_counter(msr)) >= 0;
+}
+
+/* What a partition finds in place of the machine's own (msr_rows_partition.c). The x2APIC is locked
+ * (SDM 11.12.1), or Linux would leave it, for want of interrupt remapping. */
+static bool partition_read(const struct cpu *cpu, u32 msr, u64 *value)
+{
+    switch (msr) {
+    case IA32_APIC_BASE:
+        *value = partition_apic_base(cpu);
+        return true;
+    case IA32_XAPIC_DISABLE_STATUS:
+        *value = LEGACY_XAPIC_DISABLED;
+        return true;
+    case IA32_ARCH_CAPABILITIES:
+        if (!rdmsr_safe(msr, value))
+            *value = 0;
+        *value |= ARCH_CAP_XAPIC_DISABLE;
+        return true;
+    case IA32_MTRR_DEF_TYPE:
+        *value = MTRR_DEF_TYPE_E | TYPE_WB;
+        return true;
+    }
+    return false;
+}
+
+static bool trapped_read(struct cpu *cpu, u32 msr, u64 *value)
+{
+    if (is_partition(cpu->guest) && partition_read(cpu, msr, value)) {
+        cpu->exits[EXIT_MSR_READ]++;
+        return true;
+    }
+    return hv.intel ? intel_read_trapped(cpu, msr, value) : amd_read_trapped(cpu, msr, value);
 }
 
 bool msr_read(struct cpu *cpu, u32 msr, u64 *value)
 {
-    enum msr_action action = is_selector(msr) ? MSR_TRAP : msr_judge(&hv.msr, msr).read;
+    enum msr_action action =
+        is_selector(cpu, msr) ? MSR_TRAP : msr_judge(&cpu->guest->msr, msr).read;
 
     if (action == MSR_TRAP)
-        return hv.msr.vendor == CPU_AMD ? amd_read_trapped(cpu, msr, value)
-                                        : intel_read_trapped(cpu, msr, value);
+        return trapped_read(cpu, msr, value);
     cpu->exits[EXIT_MSR_READ]++;
     *value = 0;
     return action == MSR_IGNORE ? exists(msr) : action == MSR_PASS && rdmsr_safe(msr, value);
@@ -47,11 +81,11 @@ bool msr_read(struct cpu *cpu, u32 msr, u64 *value)
 
 bool msr_write(struct cpu *cpu, u32 msr, u64 value)
 {
-    enum msr_action action = is_selector(msr) ? MSR_TRAP : msr_judge(&hv.msr, msr).write;
+    enum msr_action action =
+        is_selector(cpu, msr) ? MSR_TRAP : msr_judge(&cpu->guest->msr, msr).write;
 
     if (action == MSR_TRAP)
-        return hv.msr.vendor == CPU_AMD ? amd_write_trapped(cpu, msr, value)
-                                        : intel_write_trapped(cpu, msr, value);
+        return hv.intel ? intel_write_trapped(cpu, msr, value) : amd_write_trapped(cpu, msr, value);
     cpu->exits[EXIT_MSR_WRITE]++;
     return action == MSR_IGNORE ? exists(msr) : action == MSR_PASS && wrmsr_safe(msr, value);
 }

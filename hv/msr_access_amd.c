@@ -11,13 +11,13 @@ static bool selector_read(struct cpu *cpu, u32 msr, u32 counter, u64 *value)
     cpu->exits[EXIT_PMU_READ]++;
     if (!rdmsr_safe(msr, value))
         return false;
-    *value = pmu_amd_read(&cpu->pmu.amd, pmu.mode, counter);
+    *value = pmu_amd_read(&cpu->pmu.amd, cpu->pmu.core.mode, counter);
     return true;
 }
 
 static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value)
 {
-    u64 hardware = pmu_amd_hardware_value(&pmu.filter, value), kept = 0;
+    u64 hardware = pmu_amd_hardware_value(cpu->pmu.core.filter, value), kept = 0;
 
     cpu->exits[EXIT_PMU_WRITE]++;
     if (!wrmsr_safe(msr, hardware))

@@ -1,6 +1,6 @@
 #include "apic.h"
 #include "asm.h"
-#include "hv.h"
+#include "guest.h"
 #include "msr.h"
 #include "msr_access.h"
 #include "pmu/pmu.h"
@@ -28,7 +28,7 @@ static bool pmu_read(struct cpu *cpu, u32 msr, u64 kept, u64 *value)
 
 static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value)
 {
-    u64 hardware = pmu_intel_hardware_value(&pmu.filter, value);
+    u64 hardware = pmu_intel_hardware_value(cpu->pmu.core.filter, value);
 
     cpu->exits[EXIT_PMU_WRITE]++;
     if (!wrmsr_safe(msr, hardware))
@@ -53,19 +53,19 @@ static bool limited_write(struct cpu *cpu, u32 msr, u64 value, u64 hardware, u64
 static bool fixed_write(struct cpu *cpu, u64 value)
 {
     return limited_write(cpu, IA32_FIXED_CTR_CTRL, value,
-                         pmu_intel_fixed_value(&pmu.intel, &pmu.limits, value),
+                         pmu_intel_fixed_value(&pmu.intel, &cpu->guest->pmu.limits, value),
                          &cpu->pmu.intel.fixed_ctrl);
 }
 
 static bool aux_write(struct cpu *cpu, u32 msr, u32 aux, u64 value)
 {
-    return limited_write(cpu, msr, value, pmu_intel_aux_value(&pmu.limits, aux, value),
+    return limited_write(cpu, msr, value, pmu_intel_aux_value(&cpu->guest->pmu.limits, aux, value),
                          &cpu->pmu.intel.aux[aux]);
 }
 
-static u64 misc_enable(u64 value)
+static u64 misc_enable(const struct cpu *cpu, u64 value)
 {
-    if (pmu.mode == PMU_OFF)
+    if (cpu->pmu.core.mode == PMU_OFF)
         value &= ~MISC_ENABLE_PERFMON;
     return value | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
 }
@@ -81,14 +81,14 @@ static bool misc_enable_write(u64 value)
 }
 
 /* What CPUID hides is reserved: XRSTORS would load control registers past the bitmap. */
-static bool xss_write(u64 value)
+static bool xss_write(const struct cpu *cpu, u64 value)
 {
-    u64 hidden = XSS_PT | (feature_granted(hv.msr.granted, FEATURE_LBR) ? 0 : XSS_LBR);
+    u64 hidden = XSS_PT | (feature_granted(cpu->guest->msr.granted, FEATURE_LBR) ? 0 : XSS_LBR);
 
     return !(value & hidden) && wrmsr_safe(IA32_XSS, value);
 }
 
-static bool read_edited(u32 msr, u64 *value)
+static bool read_edited(const struct cpu *cpu, u32 msr, u64 *value)
 {
     if (!rdmsr_safe(msr, value))
         return false;
@@ -97,10 +97,10 @@ static bool read_edited(u32 msr, u64 *value)
         *value = (*value & FEATURE_CONTROL_KEPT) | FEATURE_CONTROL_LOCK;
         return true;
     case IA32_MISC_ENABLE:
-        *value = misc_enable(*value);
+        *value = misc_enable(cpu, *value);
         return true;
     case IA32_PERF_CAPABILITIES:
-        *value = pmu_intel_capabilities(hv.msr.granted, &pmu.limits, *value);
+        *value = pmu_intel_capabilities(cpu->guest->msr.granted, &cpu->guest->pmu.limits, *value);
         return true;
     }
     return false;
@@ -111,13 +111,14 @@ bool intel_read_trapped(struct cpu *cpu, u32 msr, u64 *value)
     int counter = pmu_intel_counter(msr), aux = pmu_intel_aux(msr);
 
     if (counter >= 0)
-        return pmu_read(cpu, msr, pmu_intel_read(&cpu->pmu.intel, pmu.mode, (u32)counter), value);
+        return pmu_read(cpu, msr, pmu_intel_read(&cpu->pmu.intel, cpu->pmu.core.mode, (u32)counter),
+                        value);
     if (aux >= 0)
         return pmu_read(cpu, msr, cpu->pmu.intel.aux[aux], value);
     if (msr == IA32_FIXED_CTR_CTRL)
         return pmu_read(cpu, msr, cpu->pmu.intel.fixed_ctrl, value);
     cpu->exits[EXIT_MSR_READ]++;
-    return read_edited(msr, value);
+    return read_edited(cpu, msr, value);
 }
 
 static bool write_other(struct cpu *cpu, u32 msr, u64 value)
@@ -128,7 +129,7 @@ static bool write_other(struct cpu *cpu, u32 msr, u64 value)
     case IA32_MISC_ENABLE:
         return misc_enable_write(value);
     case IA32_XSS:
-        return xss_write(value);
+        return xss_write(cpu, value);
     }
     return false;
 }

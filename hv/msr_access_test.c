@@ -13,6 +13,7 @@
 #include "pmu/policy.c"
 #include "msr_rows_amd.c"
 #include "msr_rows_intel.c"
+#include "msr_rows_partition.c"
 #include "msr_table.c"
 #include "msr_access.c"
 #include "msr_access_amd.c"
@@ -28,12 +29,25 @@ static u32 denied_msr;
 static u64 denied_value;
 
 static struct cpu cpu;
+static struct guest guest;
+static struct filter filter;
 static u32 startups;
 
 bool apic_base_write(struct cpu *self, u64 value)
 {
     (void)self;
     return value != 0xbad;
+}
+
+u64 partition_apic_base(const struct cpu *self)
+{
+    (void)self;
+    return 0xfee00d00;
+}
+
+bool ipi_send(const struct cpu *self, u32 low, u32 destination, bool x2apic)
+{
+    return self == &cpu && x2apic && low != 0xbad && destination == 3;
 }
 
 void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
@@ -52,21 +66,23 @@ static void start(enum cpu_vendor vendor)
     memset(&fake, 0, sizeof(fake));
     memset(&cpu, 0, sizeof(cpu));
     memset(&pmu, 0, sizeof(pmu));
-    hv.msr = (struct msr_context){
+    guest.msr = (struct msr_context){
         .vendor = (u8)vendor, .family = vendor == CPU_AMD ? 0x19 : 6, .model = 0x55};
-    pmu.policy = &policy_default;
+    cpu.guest = &guest;
+    hv.intel = vendor == CPU_INTEL;
+    cpu.pmu.core.filter = &filter;
     pmu.intel = (struct pmu_intel_caps){.version = 4, .counters = 4, .fixed = 7};
-    pmu.limits = (struct pmu_intel_limits){.fixed = 3, .policy = pmu.policy};
-    hv.msr.fixed_restricted = true;
+    guest.pmu.limits = (struct pmu_intel_limits){.fixed = 3, .policy = &policy_default};
+    guest.msr.fixed_restricted = true;
     if (vendor == CPU_AMD)
         processor.architectural = pmu_amd_architectural(0x19, &processor.architectural_count);
-    policy_build(&pmu.filter, pmu.policy, &processor);
+    policy_build(&filter, &policy_default, &processor);
 }
 
 static void set_mode(enum pmu_mode mode)
 {
-    pmu.mode = mode;
-    hv.msr.pmu = (u8)mode;
+    cpu.pmu.core.mode = (u8)mode;
+    guest.msr.pmu = (u8)mode;
 }
 
 static u64 read_ok(u32 msr)
@@ -188,7 +204,7 @@ static void edited_reads(void **state)
     assert_false(write_ok(0x3a, 5));
     assert_int_equal(read_ok(0x345), 0x3000);
     assert_false(write_ok(0x345, 0));
-    pmu.limits.fixed = 0xf;
+    guest.pmu.limits.fixed = 0xf;
     assert_int_equal(read_ok(0x345), 0xb000);
     assert_int_equal(read_ok(0x1a0), 0x851889);
     set_mode(PMU_OFF);
@@ -221,7 +237,7 @@ static void xss_has_no_hidden_state(void **state)
     assert_false(write_ok(0xda0, BIT(15)));
     assert_false(write_ok(0xda0, BIT(40))); /* the processor's own #GP */
     assert_int_equal(rdmsr(0xda0), BIT(11));
-    hv.msr.granted = BIT(FEATURE_LBR);
+    guest.msr.granted = BIT(FEATURE_LBR);
     assert_true(write_ok(0xda0, BIT(15)));
 }
 
@@ -242,7 +258,7 @@ static void icr_where_it_is_policed(void **state)
     (void)state;
     for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
         start(vendor);
-        hv.msr.police_icr = true;
+        guest.msr.police_icr = true;
         startups = 0;
         fake_msr(IA32_APIC_BASE, APIC_BASE_EN | APIC_BASE_EXTD, ALL);
         fake_msr(IA32_X2APIC_ICR, 0, ALL);

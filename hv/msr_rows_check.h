@@ -40,7 +40,7 @@ static void expect_well_formed(const struct msr_rows *table)
 
         assert_true(row->step && row->first <= row->last &&
                     (row->last - row->first) % row->step == 0);
-        assert_true(row->rule <= RULE_FROZEN && row->feature < FEATURE_COUNT);
+        assert_true(row->rule <= RULE_TRAP_FROZEN && row->feature < FEATURE_COUNT);
         assert_true(row->reason[0]);
         assert_true(i == 0 || row[-1].first <= row->first);
         for (u32 j = 0; j < i; j++)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "msr_rows_amd.c"
+#include "msr_rows_partition.c"
 #include "msr_rows_intel.c"
 #include "msr_table.c"
 #include "msr_rows_check.h"

@@ -7,7 +7,7 @@ static const struct actions {
     [RULE_TRAP_WRITE] = {MSR_PASS, MSR_TRAP}, [RULE_TRAP_READ] = {MSR_TRAP, MSR_GP},
     [RULE_ICR] = {MSR_PASS, MSR_TRAP},        [RULE_DENY] = {MSR_GP, MSR_GP},
     [RULE_ZERO] = {MSR_IGNORE, MSR_IGNORE},   [RULE_LOCKED] = {MSR_PASS, MSR_GP},
-    [RULE_FROZEN] = {MSR_PASS, MSR_IGNORE},
+    [RULE_FROZEN] = {MSR_PASS, MSR_IGNORE},   [RULE_TRAP_FROZEN] = {MSR_TRAP, MSR_IGNORE},
 };
 
 #define AMD_NEWEST 0x1a /* the newest family whose documentation the rows know */
@@ -117,7 +117,7 @@ static struct msr_verdict default_verdict(const struct msr_context *cpu)
     return (struct msr_verdict){MSR_PASS, MSR_PASS, false};
 }
 
-struct msr_verdict msr_judge(const struct msr_context *cpu, u32 msr)
+static struct msr_verdict judge_machine(const struct msr_context *cpu, u32 msr)
 {
     const struct msr_rows *table = rows_of(cpu);
 
@@ -127,25 +127,46 @@ struct msr_verdict msr_judge(const struct msr_context *cpu, u32 msr)
     return default_verdict(cpu);
 }
 
+struct msr_verdict msr_judge(const struct msr_context *cpu, u32 msr)
+{
+    struct msr_verdict verdict = judge_machine(cpu, msr);
+
+    if (!cpu->partition)
+        return verdict;
+    for (u32 i = 0; i < msr_rows_partition.count; i++) {
+        const struct msr_row *row = &msr_rows_partition.rows[i];
+
+        if (!holds(row, msr))
+            continue;
+        if (row->rule == RULE_PASS)
+            return verdict;
+        verdict.read = rules[row->rule].read;
+        verdict.write = rules[row->rule].write;
+        return verdict;
+    }
+    verdict.read = verdict.write = MSR_GP;
+    return verdict;
+}
+
 typedef void set_intercepts(u8 *map, u32 msr, struct msr_verdict verdict);
 
 /* Sets a map by its rows; it has been filled with what holds for MSRs that no row names. */
 static void apply_rows(u8 *map, const struct msr_context *cpu, set_intercepts *set)
 {
-    const struct msr_rows *table = rows_of(cpu);
+    const struct msr_rows *table = cpu->partition ? &msr_rows_partition : rows_of(cpu);
 
     for (u32 i = 0; i < table->count; i++) {
         const struct msr_row *row = &table->rows[i];
 
         if (applies(cpu, row))
             for (u32 msr = row->first; msr <= row->last; msr += row->step)
-                set(map, msr, row_verdict(cpu, row));
+                set(map, msr, cpu->partition ? msr_judge(cpu, msr) : row_verdict(cpu, row));
     }
 }
 
 static u8 default_fill(const struct msr_context *cpu)
 {
-    return default_verdict(cpu).write == MSR_PASS ? 0 : 0xff;
+    return !cpu->partition && default_verdict(cpu).write == MSR_PASS ? 0 : 0xff;
 }
 
 /* Where an MSR's two bits are in AMD's map, or -1. */

@@ -30,6 +30,7 @@ struct msr_context {
     bool unknown_gp;
     bool fixed_restricted; /* Intel: the policy denies something that FIXED_CTR_CTRL selects */
     bool police_icr;       /* Intel: some core is not this guest's. AMD always polices it */
+    bool partition;        /* what msr_rows_partition does not name is denied */
     u32 granted;           /* features, as bits; see FEATURES_GRANTABLE */
 };
 
@@ -40,15 +41,16 @@ struct msr_verdict {
 
 /* What a row says of reads and of writes. */
 enum msr_rule {
-    RULE_PASS,       /* pass, pass */
-    RULE_TRAP,       /* trap, trap */
-    RULE_TRAP_WRITE, /* pass, trap */
-    RULE_TRAP_READ,  /* trap, #GP: read-only, and edited */
-    RULE_ICR,        /* pass, trap while the ICR is policed */
-    RULE_DENY,       /* #GP, #GP */
-    RULE_ZERO,       /* ignore, ignore: in place of RULE_DENY where kernels go by the model */
-    RULE_LOCKED,     /* pass, #GP: as where the processor has locked the MSR */
-    RULE_FROZEN,     /* pass, ignore: firmware and Linux write back what they read */
+    RULE_PASS,        /* pass, pass */
+    RULE_TRAP,        /* trap, trap */
+    RULE_TRAP_WRITE,  /* pass, trap */
+    RULE_TRAP_READ,   /* trap, #GP: read-only, and edited */
+    RULE_ICR,         /* pass, trap while the ICR is policed */
+    RULE_DENY,        /* #GP, #GP */
+    RULE_ZERO,        /* ignore, ignore: in place of RULE_DENY where kernels go by the model */
+    RULE_LOCKED,      /* pass, #GP: as where the processor has locked the MSR */
+    RULE_FROZEN,      /* pass, ignore: firmware and Linux write back what they read */
+    RULE_TRAP_FROZEN, /* trap, ignore: likewise, and edited */
 };
 
 /* Groups of processors on which a number means something else than on others. Each processor is in
@@ -83,6 +85,9 @@ struct msr_rows {
 /* hv/msr_rows_amd.c and hv/msr_rows_intel.c, in order of their numbers. No two rows hold one MSR
  * for the same part. */
 extern const struct msr_rows msr_rows_amd, msr_rows_intel;
+
+/* hv/msr_rows_partition.c: what there is for a partition. RULE_PASS: what the vendor's rows say. */
+extern const struct msr_rows msr_rows_partition;
 
 struct msr_verdict msr_judge(const struct msr_context *cpu, u32 msr);
 

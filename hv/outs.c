@@ -21,9 +21,9 @@ enum outs_status outs(struct cpu *cpu, const struct outs *outs)
     if (outs->repeat && !(cpu->regs[RCX] & outs->mask))
         return OUTS_DONE;
     vendor->code_state(cpu, &code);
-    if (memory_read_linear(&code.paging, outs->linear, &value, outs->size) < outs->size)
+    if (memory_read_linear(cpu, &code.paging, outs->linear, &value, outs->size) < outs->size)
         return OUTS_REFUSED;
-    io_write(outs->port, outs->size, value);
+    io_write(cpu, outs->port, outs->size, value);
     add(&cpu->regs[RSI], code.rflags & RFLAGS_DF ? -(u64)outs->size : outs->size, outs->mask);
     if (!outs->repeat)
         return OUTS_DONE;

@@ -23,18 +23,21 @@ static const struct vendor fake_vendor = {.code_state = code_state};
 const struct vendor *vendor = &fake_vendor;
 
 /* Each byte is its address. */
-u32 memory_read_linear(const struct guest_paging *paging, u64 linear, void *buffer, u32 size)
+u32 memory_read_linear(const struct cpu *self, const struct guest_paging *paging, u64 linear,
+                       void *buffer, u32 size)
 {
     u32 count = 0;
 
+    (void)self;
     (void)paging;
     for (; count < size && linear + count < readable; count++)
         ((u8 *)buffer)[count] = (u8)(linear + count);
     return count;
 }
 
-void io_write(u16 port, u32 size, u32 value)
+void io_write(struct cpu *self, u16 port, u32 size, u32 value)
 {
+    assert_ptr_equal(self, &cpu);
     assert_int_equal(port, 0x3f8);
     memcpy(sent + sent_count, &value, size);
     sent_count += size;

@@ -72,6 +72,10 @@ static bool leaf_fits(const struct page_map *map, u64 start, u64 end, u32 level)
 
     if (level == 1)
         return true;
+    if (map->ones)
+        return start % span == 0 && end - start == span;
+    if ((start + map->shift) % span)
+        return false;
     if (level > 3 || (level == 3 && !map->gib_pages) || start % span || end - start < span)
         return false;
     return !map->uniform || map->uniform(start, span);
@@ -80,6 +84,14 @@ static bool leaf_fits(const struct page_map *map, u64 start, u64 end, u32 level)
 static u64 type_of(const struct page_map *map, u64 start)
 {
     return map->type ? map->type(start) : 0;
+}
+
+static u64 leaf_of(const struct page_map *map, u64 start, u32 level, u64 bits)
+{
+    if (map->ones)
+        return map->ones[level - 1];
+    return bits ? (start + map->shift) | bits | type_of(map, start) | (level > 1 ? PTE_LARGE : 0)
+                : 0;
 }
 
 static bool map_level(struct page_map *map, u64 *table, u32 level, u64 start, u64 end, u64 bits)
@@ -91,8 +103,7 @@ static bool map_level(struct page_map *map, u64 *table, u32 level, u64 start, u6
 
         next = MIN(ALIGN_DOWN(at, span_of(level)) + span_of(level), end);
         if (leaf_fits(map, at, next, level)) {
-            *(volatile u64 *)entry =
-                bits ? at | bits | type_of(map, at) | (level > 1 ? PTE_LARGE : 0) : 0;
+            *(volatile u64 *)entry = leaf_of(map, at, level, bits);
         } else {
             u64 *lower = descend(map, entry, level);
 
@@ -103,7 +114,7 @@ static bool map_level(struct page_map *map, u64 *table, u32 level, u64 start, u6
     return true;
 }
 
-bool page_map_identity(struct page_map *map, u64 start, u64 end, u64 bits)
+bool page_map_range(struct page_map *map, u64 start, u64 end, u64 bits)
 {
     return map_level(map, map->root, map->levels, start, end, bits);
 }
@@ -167,4 +178,31 @@ u64 page_map_lookup(const struct page_map *map, u64 address)
             return entry;
         table = (const u64 *)(uintptr_t)(entry & PTE_ADDRESS);
     }
+}
+
+static bool table_reaches(const u64 *table, u32 level, u64 start, u64 end)
+{
+    const u64 *below = NULL; /* of tables of ones many entries in a row are the same */
+
+    for (u32 i = 0; i < 512; i++) {
+        u64 entry = table[i], at = entry & PTE_ADDRESS & ~(span_of(level) - 1);
+        const u64 *lower = (const u64 *)(uintptr_t)(entry & PTE_ADDRESS);
+
+        if (!(entry & PTE_PRESENT))
+            continue;
+        if (!is_table(entry, level)) {
+            if (at < end && start < at + span_of(level))
+                return true;
+        } else if (lower != below) {
+            if (table_reaches(lower, level - 1, start, end))
+                return true;
+            below = lower;
+        }
+    }
+    return false;
+}
+
+bool page_map_reaches(const struct page_map *map, u64 start, u64 end)
+{
+    return table_reaches(map->root, map->levels, start, end);
 }

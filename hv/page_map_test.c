@@ -30,7 +30,7 @@ static void largest_pages_that_fit(void **state)
     (void)state;
     struct page_map map = new_map(8, 4, true);
 
-    assert_true(page_map_identity(&map, 0, GIB(3) + MIB(4) + KIB(8), RW));
+    assert_true(page_map_range(&map, 0, GIB(3) + MIB(4) + KIB(8), RW));
     assert_int_equal(page_map_lookup(&map, GIB(2) + 5), GIB(2) | RW | PTE_LARGE);
     assert_int_equal(page_map_lookup(&map, GIB(3) + MIB(2)), (GIB(3) + MIB(2)) | RW | PTE_LARGE);
     assert_int_equal(page_map_lookup(&map, GIB(3) + MIB(4) + KIB(4)),
@@ -44,7 +44,7 @@ static void without_gib_pages(void **state)
     (void)state;
     struct page_map map = new_map(8, 4, false);
 
-    assert_true(page_map_identity(&map, 0, GIB(2), RW));
+    assert_true(page_map_range(&map, 0, GIB(2), RW));
     assert_int_equal(page_map_lookup(&map, GIB(1) + 5), GIB(1) | RW | PTE_LARGE);
     assert_int_equal(page_map_lookup(&map, GIB(1) + MIB(2)), (GIB(1) + MIB(2)) | RW | PTE_LARGE);
     free(memory);
@@ -55,8 +55,8 @@ static void a_hole_splits_and_neighbours_stay(void **state)
     (void)state;
     struct page_map map = new_map(8, 5, true);
 
-    assert_true(page_map_identity(&map, 0, GIB(4), RW));
-    assert_true(page_map_identity(&map, GIB(1) + KIB(4), GIB(1) + KIB(12), 0));
+    assert_true(page_map_range(&map, 0, GIB(4), RW));
+    assert_true(page_map_range(&map, GIB(1) + KIB(4), GIB(1) + KIB(12), 0));
     assert_int_equal(page_map_lookup(&map, GIB(1)), GIB(1) | RW);
     assert_int_equal(page_map_lookup(&map, GIB(1) + KIB(4)), 0);
     assert_int_equal(page_map_lookup(&map, GIB(1) + KIB(8)), 0);
@@ -71,7 +71,7 @@ static void every_page_maps_to_itself(void **state)
     (void)state;
     struct page_map map = new_map(16, 4, true);
 
-    assert_true(page_map_identity(&map, 0, GIB(2), RW));
+    assert_true(page_map_range(&map, 0, GIB(2), RW));
     assert_non_null(page_map_entry(&map, MIB(300)));
     for (u64 a = 0; a < GIB(2); a += KIB(4)) {
         u64 leaf = page_map_lookup(&map, a);
@@ -87,7 +87,7 @@ static void entry_is_the_small_page(void **state)
     (void)state;
     struct page_map map = new_map(8, 4, true);
 
-    assert_true(page_map_identity(&map, 0, GIB(4), RW));
+    assert_true(page_map_range(&map, 0, GIB(4), RW));
     u64 *entry = page_map_entry(&map, 0xfee00000);
 
     assert_int_equal(*entry, 0xfee00000 | RW);
@@ -108,7 +108,7 @@ static void no_page_straddles_a_memory_type(void **state)
     struct page_map map = new_map(8, 4, true);
 
     map.uniform = border_at_640k;
-    assert_true(page_map_identity(&map, 0, GIB(2), RW));
+    assert_true(page_map_range(&map, 0, GIB(2), RW));
     assert_int_equal(page_map_lookup(&map, KIB(4)), KIB(4) | RW);
     assert_int_equal(page_map_lookup(&map, MIB(2)), MIB(2) | RW | PTE_LARGE);
     assert_int_equal(page_map_lookup(&map, GIB(1)), GIB(1) | RW | PTE_LARGE);
@@ -120,8 +120,8 @@ static void an_empty_pool_is_an_error(void **state)
     (void)state;
     struct page_map map = new_map(2, 4, true);
 
-    assert_true(page_map_identity(&map, 0, GIB(1), RW));
-    assert_false(page_map_identity(&map, 0, KIB(4), 0));
+    assert_true(page_map_range(&map, 0, GIB(1), RW));
+    assert_false(page_map_range(&map, 0, KIB(4), 0));
     assert_null(page_map_entry(&map, 0));
     free(memory);
 }
@@ -147,10 +147,10 @@ static void types_are_the_leaves(void **state)
     map.type = type_at;
     map.uniform = one_side;
     border = GIB(1);
-    assert_true(page_map_identity(&map, 0, GIB(3), 7));
+    assert_true(page_map_range(&map, 0, GIB(3), 7));
     assert_int_equal(page_map_lookup(&map, MIB(5)), 7 | 6 << 3 | PTE_LARGE);
     assert_int_equal(page_map_lookup(&map, GIB(2)), GIB(2) | 7 | 1 << 3 | PTE_LARGE);
-    assert_true(page_map_identity(&map, GIB(2), GIB(2) + KIB(4), 0));
+    assert_true(page_map_range(&map, GIB(2), GIB(2) + KIB(4), 0));
 
     border = GIB(1) + MIB(4); /* splits the second page */
     assert_true(page_map_retype(&map, MASK(5, 3)));
@@ -171,7 +171,7 @@ static void without_pages_a_type_stays(void **state)
 
     map.type = type_at;
     border = GIB(1);
-    assert_true(page_map_identity(&map, 0, GIB(2), 7));
+    assert_true(page_map_range(&map, 0, GIB(2), 7));
     map.uniform = one_side;
     pool.next = pool.end;
     border = MIB(2);

@@ -1,8 +1,9 @@
 /* HV_PREPARE: on the boot processor, once, before any core is taken. Still the firmware's stack and
  * IDT, and the loader's page tables; nothing of the machine is changed. */
-#include "host.h"
+#include "guest.h"
 #include "asm.h"
 #include "console/console.h"
+#include "host.h"
 #include "log.h"
 #include "memory.h"
 #include "msr.h"
@@ -70,10 +71,10 @@ static void read_processor(void)
     /* A 4-level map reaches 48 bits (APM 15.25.3: the nested walk uses the host's paging mode). */
     hv.phys_limit = BIT(MIN(FIELD(regs[0], 7, 0), hv.host_levels == 5 ? 52U : 48U));
     hv.host_cr4 = host_cr4(read_cr4() & CR4_LA57);
-    hv.guest_map.levels = hv.host_levels;
-    hv.guest_map.gib_pages = hv.host_gib_pages;
-    if (vendor->shape_map)
-        vendor->shape_map(&hv.guest_map);
+    hv.intel = vendor == &vmx_vendor;
+    hv.shape.levels = hv.host_levels;
+    hv.shape.gib_pages = hv.host_gib_pages;
+    vendor->shape_map(&hv.shape);
 }
 
 /* Where SIPIs do not exit, or processors may be started that are not captured now. */
@@ -82,7 +83,7 @@ static bool must_police_icr(const struct boot_info *info)
     for (u32 i = 0; i < info->cpu_count; i++)
         if (!info->cpus[i].firmware)
             return true;
-    return !vendor->sipi_exits;
+    return !vendor->sipi_exits || info->guest_count > 1;
 }
 
 static const struct vendor *choose_vendor(void)
@@ -126,10 +127,12 @@ static bool keep_info(const struct boot_info *info)
     return hv.info->guests;
 }
 
+/* All are the firmware's guest's until it gives up the others'. */
 static void name_cpus(void)
 {
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         cpu_at(i)->index = i;
+        cpu_at(i)->guest = tenant();
         cpu_at(i)->apic_id = hv.info->cpus[i].apic_id;
         cpu_at(i)->state = CORE_FIRMWARE;
     }
@@ -148,7 +151,7 @@ u64 hv_prepare(const struct boot_info *info)
         return HV_REFUSED;
     read_processor();
     hv.police_icr = must_police_icr(info);
-    if (!divide_region(info) || !keep_info(info))
+    if (!divide_region(info) || !keep_info(info) || !guests_describe())
         return HV_REGION_SMALL;
     name_cpus();
     hv.apic_base = rdmsr(IA32_APIC_BASE) & APIC_BASE_ADDRESS;
@@ -163,6 +166,8 @@ u64 hv_prepare(const struct boot_info *info)
     status = vendor->prepare();
     if (status)
         return status;
+    if (!guests_prepare())
+        return HV_REGION_SMALL;
     hv.memory_kept = info->region.size + PAGE_SIZE;
     console_init(hv.info);
     return HV_OK;

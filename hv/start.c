@@ -2,6 +2,7 @@
  * a SIPI. */
 #include "asm.h"
 #include "console/management.h"
+#include "guest.h"
 #include "host.h"
 #include "kick.h"
 #include "log.h"
@@ -33,7 +34,7 @@ void hv_run(struct cpu *cpu)
 {
     host_load(cpu);
     startup_note_captured(cpu);
-    kick_answer(cpu);
+    kick_attend(cpu);
     vendor->enter(cpu);
 }
 
@@ -47,9 +48,10 @@ void hv_sipi(struct cpu *cpu)
         cpu_stop();
     }
     management_claim(cpu);
+    guest_claim(cpu);
     vendor->reset(cpu, (u8)cpu->sipi);
     startup_note_captured(cpu);
-    kick_answer(cpu);
+    kick_attend(cpu);
     vendor->enter(cpu);
 }
 

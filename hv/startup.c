@@ -2,10 +2,12 @@
 #include "apic.h"
 #include "console/console.h"
 #include "console/management.h"
-#include "hv.h"
+#include "guest.h"
 #include "kick.h"
 #include "log.h"
 #include "vcpu.h"
+
+#define PAUSES_TO_DEAFNESS 1000000
 
 /* Level-triggered INIT with the level de-asserted only synchronized arbitration IDs, long ago
  * (APM 16.5). */
@@ -45,18 +47,23 @@ static void send_init(struct cpu *target)
     unlock(&log_lock);
 }
 
-/* A core that resets itself must not hold what it could then never release. */
-static __attribute__((noreturn)) void send_init_to_self(struct cpu *self)
+void startup_init_self(struct cpu *self)
 {
     self->sipi = 0;
-    self->state = CORE_WAITING;
     self->captured = false;
-    unlock(&hv_lock);
-    kick_release();
-    console_release();
+    self->state = CORE_WAITING;
     apic_send(self->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
     for (;;)
         pause();
+}
+
+/* A core that resets itself must not hold what it could then never release. */
+static __attribute__((noreturn)) void send_init_to_self(struct cpu *self)
+{
+    unlock(&hv_lock);
+    kick_release();
+    console_release();
+    startup_init_self(self);
 }
 
 static void init_core(struct cpu *self, struct cpu *target)
@@ -78,13 +85,22 @@ static void send_sipi(const struct cpu *target, u32 vector)
     apic_send(target->apic_id, ICR_MODE_SIPI << 8 | ICR_ASSERT | vector);
 }
 
+/* One that comes before the core is in wait-for-SIPI is lost (SDM 26.2). Bounded: it may be stuck.
+ */
+static void wait_until_deaf(const struct cpu *target)
+{
+    for (u32 i = 0; i < PAUSES_TO_DEAFNESS && !target->deaf; i++)
+        pause();
+}
+
 /* The second SIPI of the usual pair finds the core running and is dropped, as in hardware. */
 static void sipi_core(struct cpu *target, u32 vector)
 {
     if (target->index == hv.info->bsp ||
         (target->state != CORE_WAITING && target->state != CORE_FIRMWARE))
         return;
-    if (takes_sipi(target)) { /* the first may come too early, so it has to be sent again */
+    if (takes_sipi(target)) {
+        wait_until_deaf(target);
         send_sipi(target, vector);
         return;
     }
@@ -106,7 +122,7 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         struct cpu *target = cpu_at(i);
 
-        if (target->state == CORE_MANAGEMENT ||
+        if (target->guest != self->guest || target->state == CORE_MANAGEMENT ||
             !icr_addresses(self, target, low, destination, x2apic))
             continue;
         if (init)
@@ -117,11 +133,13 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
     unlock(&hv_lock);
     kick_release();
     console_release();
+    guest_attend(self); /* a letter may have come while it waited */
 }
 
 void startup_init_arrived(struct cpu *cpu)
 {
     management_claim(cpu);
+    guest_claim(cpu);
     cpu->exits[EXIT_INIT]++;
     if (cpu->index != hv.info->bsp)
         return;

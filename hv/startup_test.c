@@ -53,6 +53,18 @@ void management_claim(struct cpu *cpu)
     claimed = cpu;
 }
 
+static const struct cpu *attended;
+
+void guest_claim(struct cpu *cpu)
+{
+    (void)cpu;
+}
+
+void guest_attend(struct cpu *cpu)
+{
+    attended = cpu;
+}
+
 void log_line(const char *format, ...)
 {
     (void)format;

@@ -42,11 +42,14 @@ enum {
 #define LCR_DLAB    0x80
 #define MCR_DTR_RTS 0x03
 #define MCR_LOOP    0x10
-#define LSR_DR      0x01
-#define LSR_ERRORS  0x1e /* overrun, parity, framing, break */
-#define LSR_THRE    0x20
-#define LSR_TEMT    0x40
-#define LSR_FIFO    0x80 /* an error is somewhere in the FIFO */
+/* MSR in loopback: CTS DSR RI DCD are RTS DTR OUT1 OUT2. */
+#define MODEM_LOOPED(mcr) (((mcr)&2) << 3 | ((mcr)&1) << 5 | ((mcr)&4) << 4 | ((mcr)&8) << 4)
+#define MSR_READY         0xb0 /* DCD, DSR, CTS: somebody is there */
+#define LSR_DR            0x01
+#define LSR_ERRORS        0x1e /* overrun, parity, framing, break */
+#define LSR_THRE          0x20
+#define LSR_TEMT          0x40
+#define LSR_FIFO          0x80 /* an error is somewhere in the FIFO */
 
 u8 uart_read(const struct boot_uart *uart, u32 reg);
 void uart_write(const struct boot_uart *uart, u32 reg, u8 value);

@@ -24,8 +24,9 @@ struct code_state {
 
 struct vendor {
     const char *name;
-    /* The second-level map's format, where it is not that of the host's own tables; or NULL. */
+    /* The format of second-level maps, where it is not that of the host's own tables. */
     void (*shape_map)(struct page_map *map);
+    u8 msr_map_pages, io_map_pages;
     /* On the boot processor, once, after the memory maps exist. */
     enum hv_status (*prepare)(void);
     /* Turns virtualization on and makes the running state the guest's. On failure all is as before.
@@ -36,6 +37,11 @@ struct vendor {
     enum hv_status (*enable)(struct cpu *cpu);
     /* Guest state as after INIT and a SIPI with this vector. On the core itself. */
     void (*reset)(struct cpu *cpu, u8 vector);
+    /* On the core itself, in a life of its guest that begins (guest.h): guest state as Linux'
+     * 64-bit boot protocol wants it ... */
+    void (*boot)(struct cpu *cpu);
+    /* ... or waiting for a SIPI of the guest's. */
+    __attribute__((noreturn)) void (*await_sipi)(struct cpu *cpu);
     /* Runs the guest. On the core itself, on the host's tables, RSP anywhere in its stack. */
     __attribute__((noreturn)) void (*enter)(struct cpu *cpu);
 
@@ -45,8 +51,8 @@ struct vendor {
     /* Whether a SIPI brings a waiting core back into its guest by an exit (VMX). Elsewhere SIPIs
      * are seen only at the sender's ICR. */
     bool sipi_exits;
-    /* hv.msr has changed while all cores are stopped: the permission maps follow ... */
-    void (*write_permissions)(void);
+    /* A guest's `msr` has changed while its cores are stopped: its permission map follows ... */
+    void (*write_permissions)(const struct guest *guest);
     /* ... and on each core, before it enters its guest, what it keeps of them. */
     void (*permissions_changed)(struct cpu *cpu);
     /* What makes a core leave its guest for hv/kick.c, as an ICR value without destination ... */

@@ -1,82 +1,127 @@
-#include "console/act.h"
+/* Commands that change what runs. */
 #include "asm.h"
 #include "console/command.h"
-#include "hv.h"
-#include "kick.h"
+#include "console/console.h"
+#include "guest.h"
+#include "span.h"
 
 #define PM1_SCI_EN 1 /* ACPI 4.8.3.2.1 */
 
-static struct cpu *pauser; /* the core that has paused the guest, or NULL */
-static u32 paused_cores;
-
-bool act_paused(void)
+static struct guest *guest_named(const char *word)
 {
-    return pauser;
+    struct span span = {word, word};
+    u64 number = 0;
+
+    while (*span.end)
+        span.end++;
+    if (span_take_number(&span, ~0ULL, &number) && span.at == span.end)
+        return number < hv.info->guest_count ? guest_at((u32)number) : NULL;
+    span.at = word;
+    for (u32 i = 0; i < hv.info->guest_count; i++)
+        if (span_is(span, guest_at(i)->boot->name))
+            return guest_at(i);
+    return NULL;
 }
 
-bool act_holds(const struct cpu *self)
+bool request_guest(struct request *request, bool optional)
 {
-    return pauser == self;
+    request->guest = request->count > 1 ? guest_named(request->words[1]) : NULL;
+    if (!request->guest && !optional)
+        out_fail(request->out, "'%s' is no guest; guests lists them", request->words[1]);
+    if (!request->guest) {
+        request->guest = tenant();
+        return optional;
+    }
+    for (u32 i = 2; i < request->count; i++)
+        request->words[i - 1] = request->words[i];
+    request->count--;
+    return true;
 }
 
-u32 act_stop(struct cpu *self)
+/* What the guest must be for it, and what is done. */
+static void act(struct request *request, enum guest_run from, const char *wrong, const char *done,
+                u32 (*what)(struct cpu *self, struct guest *guest))
 {
-    return pauser ? paused_cores : kick_stop(self);
-}
+    struct guest *guest;
 
-void act_go_on(struct cpu *self)
-{
-    if (!pauser)
-        kick_resume(self);
-}
-
-/* There is one, number 0, until partitions come. */
-static bool is_guest(struct request *request)
-{
-    u64 guest;
-
-    return request_number(request, 1, 1, "guest", &guest);
-}
-
-/* A core that Cede keeps is no guest's. */
-static u64 guests_share(const struct cpu *self, u32 cores)
-{
-    return cores - (self->state == CORE_MANAGEMENT);
+    if (!request_guest(request, false))
+        return;
+    guest = request->guest;
+    if (guest->state != from)
+        out_fail(request->out, "guest %u is %s", (u64)guest->index, wrong);
+    else
+        out_say(request->out, "%s guest %u: %u cores", done, (u64)guest->index,
+                (u64)what(request->self, guest));
 }
 
 void act_pause(struct request *request)
 {
-    if (!is_guest(request))
-        return;
-    if (pauser) {
-        out_fail(request->out, "guest 0 is paused already");
-        return;
-    }
-    paused_cores = kick_stop(request->self);
-    pauser = request->self;
-    out_say(request->out, "paused guest 0: %u cores", guests_share(pauser, paused_cores));
+    act(request, GUEST_RUNNING, "not running", "paused", guest_pause);
 }
 
-/* On the core that paused it: no other is awake, but for one that Cede keeps. */
 void act_resume(struct request *request)
 {
-    u32 cores;
+    act(request, GUEST_PAUSED, "not paused", "resumed", guest_resume);
+}
 
-    if (!is_guest(request))
+/* Of which the machine itself is none. */
+static bool is_about_partition(struct request *request)
+{
+    if (!request_guest(request, false))
+        return false;
+    if (!is_partition(request->guest))
+        out_fail(request->out, "guest 0 is the machine's: reboot, poweroff");
+    return is_partition(request->guest);
+}
+
+static void start(struct request *request, const char *done)
+{
+    guest_start(request->guest);
+    out_say(request->out, "%s guest %u", done, (u64)request->guest->index);
+}
+
+void act_start(struct request *request)
+{
+    if (!is_about_partition(request))
         return;
-    if (!pauser) {
-        out_fail(request->out, "guest 0 is not paused");
+    if (request->guest->state != GUEST_STOPPED)
+        out_fail(request->out, "guest %u is not stopped", (u64)request->guest->index);
+    else
+        start(request, "started");
+}
+
+void act_stop(struct request *request)
+{
+    if (!is_about_partition(request))
         return;
-    }
-    cores = kick_resume(pauser);
-    out_say(request->out, "resumed guest 0: %u cores", guests_share(pauser, cores));
-    pauser = NULL;
+    if (request->guest->state == GUEST_STOPPED)
+        out_fail(request->out, "guest %u is stopped already", (u64)request->guest->index);
+    else
+        out_say(request->out, "stopped guest %u: %u cores", (u64)request->guest->index,
+                (u64)guest_stop(request->self, request->guest));
 }
 
 void act_reset(struct request *request)
 {
-    if (is_guest(request))
+    if (!request_guest(request, false))
+        return;
+    if (!is_partition(request->guest))
         platform_reset();
+    if (request->guest->state != GUEST_STOPPED)
+        guest_stop(request->self, request->guest);
+    start(request, "reset");
+}
+
+void act_attach(struct request *request)
+{
+    if (!is_about_partition(request))
+        return;
+    if (!request->guest->boot->console) {
+        out_fail(request->out, "guest %u has no console", (u64)request->guest->index);
+        return;
+    }
+    out_say(request->out, "[guest %u]", (u64)request->guest->index);
+    console_attach(request->guest);
 }
 
 void act_reboot(struct request *request)

@@ -5,7 +5,6 @@
  *     policy begin, allow ..., deny ..., policy commit      the list is these lines
  *
  * A list is collected and checked line by line, and put in force as a whole or not at all. */
-#include "console/act.h"
 #include "console/command.h"
 #include "console/line.h"
 #include "hv.h"
@@ -76,19 +75,13 @@ void act_rule(struct request *request)
 
 static void change(struct request *request, enum pmu_mode mode, const struct pmu_policy *policy)
 {
-    u32 cores;
+    u32 cores = pmu_change(request->self, request->guest, mode, policy);
 
-    if (act_paused()) {
-        out_fail(request->out, "the guest is paused: resume 0 first");
-        return;
-    }
-    cores = pmu_change(request->self, mode, policy);
-    if (!cores)
+    if (cores == PMU_BUSY)
         out_fail(request->out, "another change is in progress: nothing was changed");
     else
         out_say(request->out, "policy %s%s: %u cores", pmu_mode_names[mode],
-                policy ? ", another list" : "",
-                (u64)cores - (request->self->state == CORE_MANAGEMENT));
+                policy ? ", another list" : "", (u64)cores);
 }
 
 static void commit(struct request *request)

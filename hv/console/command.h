@@ -12,8 +12,9 @@
 
 struct request {
     struct out *out;
-    struct cpu *self; /* the core that runs it */
-    u32 count;        /* of words[], the command's name included */
+    struct cpu *self;    /* the core that runs it */
+    struct guest *guest; /* that the command is about, where it takes one */
+    u32 count;           /* of words[], the command's name included */
     char *words[COMMAND_WORDS];
 };
 
@@ -50,6 +51,10 @@ enum effect command_effect(const char *text);
 /* An argument that is a number; on false the answer says what is wrong. */
 bool request_number(struct request *request, u32 index, u64 limit, const char *what, u64 *value);
 
+/* hv/console/act.c: takes the guest out of the arguments, by number or name. Without one it is the
+ * firmware's if `optional`, else the answer says what is wrong. */
+bool request_guest(struct request *request, bool optional);
+
 /* hv/console/show.c */
 void show_guests(struct request *request);
 void show_cores(struct request *request);
@@ -66,6 +71,9 @@ void show_denials(struct request *request);
 void act_pause(struct request *request);
 void act_resume(struct request *request);
 void act_reset(struct request *request);
+void act_start(struct request *request);
+void act_attach(struct request *request);
+void act_stop(struct request *request);
 void act_reboot(struct request *request);
 void act_poweroff(struct request *request);
 /* hv/console/act_policy.c */

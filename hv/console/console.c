@@ -1,13 +1,13 @@
 #include "console/console.h"
-#include "console/act.h"
 #include "console/command.h"
 #include "console/frame.h"
 #include "console/line.h"
 #include "console/wire.h"
-#include "hv.h"
+#include "guest.h"
 #include "kick.h"
 #include "log.h"
 #include "tsc.h"
+#include "vcpu.h"
 
 #define PROMPT       "cede> "
 #define TICK_MS      10
@@ -57,7 +57,8 @@ static void run(struct out *out, struct cpu *self, char *text)
 
 static void prompt(struct out *out)
 {
-    out_puts(out, PROMPT);
+    if (!wire.attached)
+        out_puts(out, PROMPT);
 }
 
 static void typed_line(struct cpu *self, char *text)
@@ -164,16 +165,29 @@ static void work(struct cpu *self)
     }
 }
 
-/* A core that has paused its own guest has nowhere to go until somebody types `resume`. */
+static void serve(struct cpu *self)
+{
+    if (!interactive() || !lock_try(&console.lock))
+        return;
+    work(self);
+    unlock(&console.lock);
+}
+
+/* A command may have been about the core's own guest. */
 void console_poll(struct cpu *self)
 {
-    do {
-        if (!interactive() || !lock_try(&console.lock))
-            return;
-        work(self);
-        unlock(&console.lock);
+    serve(self);
+    if (self->captured)
+        guest_attend(self);
+}
+
+void console_rest(struct cpu *self)
+{
+    for (u64 start = rdtsc(); rdtsc() - start < console.tick / TICK_MS;)
         pause();
-    } while (act_holds(self));
+    if (vendor->breathe && !self->captured)
+        vendor->breathe(self);
+    serve(self);
 }
 
 void console_tick(struct cpu *self)
@@ -274,6 +288,42 @@ void console_out(u16 number, u32 size, u32 value)
         write_byte(number + i, (u8)(value >> 8 * i));
     unlock(&log_lock);
     attend();
+}
+
+/* --- partitions' UARTs --------------------------------------------------------------------------
+ */
+u8 console_partition_in(struct guest *guest, u32 reg)
+{
+    u8 value;
+
+    lock(&log_lock);
+    value = virtual_uart_read(&guest->uart, reg);
+    unlock(&log_lock);
+    return value;
+}
+
+/* What an attached partition sends goes on at once, as far as the wire takes it. */
+void console_partition_out(struct guest *guest, u32 reg, u8 value)
+{
+    lock(&log_lock);
+    virtual_uart_write(&guest->uart, reg, value);
+    if (guest->uart.attached)
+        wire_poll();
+    unlock(&log_lock);
+}
+
+void console_partition_reset(struct guest *guest)
+{
+    lock(&log_lock);
+    virtual_uart_reset(&guest->uart);
+    unlock(&log_lock);
+}
+
+void console_attach(struct guest *guest)
+{
+    lock(&log_lock);
+    wire_attach(&guest->uart);
+    unlock(&log_lock);
 }
 
 const char *console_text(void)

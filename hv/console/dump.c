@@ -1,6 +1,6 @@
-#include "console/act.h"
 #include "console/command.h"
 #include "hv.h"
+#include "kick.h"
 #include "vcpu.h"
 
 static void dump(struct out *out, const struct cpu *cpu, const struct guest_state *state)
@@ -34,10 +34,10 @@ void show_registers(struct request *request)
         out_fail(request->out, "core %u runs no guest", core);
         return;
     }
-    act_stop(request->self);
+    kick_stop(request->self, cpu->guest);
     if (vendor->guest_state && vendor->guest_state(cpu, &state))
         dump(request->out, cpu, &state);
     else
         out_fail(request->out, "core %u keeps its guest's state to itself", core);
-    act_go_on(request->self);
+    kick_resume(request->self);
 }

@@ -3,8 +3,6 @@
 #include "tsc.h"
 
 #define HELD_RESERVE 1024 /* for those who send without waiting for long */
-#define MODEM_LOOPED(mcr) \
-    (((mcr)&2) << 3 | ((mcr)&1) << 5 | ((mcr)&4) << 4 | ((mcr)&8) << 4) /* CTS DSR RI DCD */
 
 static struct guest_uart *const guest = &wire.guest;
 

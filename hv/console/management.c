@@ -6,11 +6,7 @@
 #include "log.h"
 #include "msr.h"
 #include "startup.h"
-#include "tsc.h"
 #include "vcpu.h"
-
-#define POLLS_A_SECOND 1000
-#define NO_CLOCK_GAP   1000000 /* TSC ticks, where its frequency is not known */
 
 /* So that a kick reaches processors that the guest has switched meanwhile (APM 16.9). */
 static void follow_x2apic(const struct cpu *other)
@@ -21,14 +17,6 @@ static void follow_x2apic(const struct cpu *other)
         wrmsr(IA32_APIC_BASE, base | APIC_BASE_EXTD);
 }
 
-static void rest(void)
-{
-    u64 gap = hv.info->tsc_khz ? hv.info->tsc_khz * 1000ULL / POLLS_A_SECOND : NO_CLOCK_GAP;
-
-    for (u64 start = rdtsc(); rdtsc() - start < gap;)
-        pause();
-}
-
 static __attribute__((noreturn)) void run(struct cpu *cpu)
 {
     apic_reset(); /* disabled by software it takes no interrupts */
@@ -36,11 +24,8 @@ static __attribute__((noreturn)) void run(struct cpu *cpu)
     cpu->state = CORE_MANAGEMENT;
     log_line("core %u is kept for the console", (u64)cpu->index);
     for (;;) {
-        if (vendor->breathe)
-            vendor->breathe(cpu);
         follow_x2apic(cpu_at(hv.info->bsp));
-        console_poll(cpu);
-        rest();
+        console_rest(cpu);
     }
 }
 

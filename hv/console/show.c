@@ -1,8 +1,7 @@
 /* Commands that only look: guests, cores, exits, memory, log, version. */
-#include "console/act.h"
 #include "console/command.h"
 #include "console/console.h"
-#include "hv.h"
+#include "guest.h"
 #include "log.h"
 #include "pmu/pmu.h"
 #include "tsc.h"
@@ -27,47 +26,62 @@ static const char *state_of(const struct cpu *cpu)
         [CORE_STOPPED] = "stopped",   [CORE_MANAGEMENT] = "management",
     };
 
-    return cpu->state == CORE_RUNNING && act_paused() ? "paused" : names[cpu->state];
+    return cpu->state == CORE_RUNNING && cpu->guest->state == GUEST_PAUSED ? "paused"
+                                                                           : names[cpu->state];
 }
 
-static u32 cores_in(u32 state)
+static u32 cores_of(const struct guest *guest)
 {
     u32 count = 0;
 
     for (u32 i = 0; i < hv.info->cpu_count; i++)
-        count += cpu_at(i)->state == state;
+        count += cpu_at(i)->guest == guest && cpu_at(i)->state != CORE_MANAGEMENT;
     return count;
 }
 
 const char *const pmu_mode_names[] = {"filtered", "full", "off"};
 
+static void guest_row(struct out *out, const struct guest *guest)
+{
+    static const char *const states[] = {"stopped", "running", "paused"};
+    bool runs = guest->state == GUEST_RUNNING;
+
+    out_row(out);
+    cell_number(out, guest->index);
+    cell_text(out, is_partition(guest) ? "linux" : "firmware");
+    cell_text(out, states[guest->state]);
+    cell_number(out, cores_of(guest));
+    cell_number(out, runs ? guest_cores(guest, CORE_RUNNING) : 0);
+    cell_text(out, pmu_mode_names[guest->pmu.mode]);
+    cell_hex(out, guest->boot->memory.size);
+    cell_text(out, guest->boot->name);
+}
+
 void show_guests(struct request *request)
 {
     static const struct column columns[] = {
         {"guest", 5, COLUMN_NUMBER}, {"boot", 8, COLUMN_TEXT},      {"state", 7, COLUMN_TEXT},
-        {"cores", 5, COLUMN_NUMBER}, {"running", 7, COLUMN_NUMBER}, {"pmu", 0, COLUMN_TEXT}};
+        {"cores", 5, COLUMN_NUMBER}, {"running", 7, COLUMN_NUMBER}, {"pmu", 8, COLUMN_TEXT},
+        {"memory", 10, COLUMN_TEXT}, {"name", 0, COLUMN_TEXT}};
     static const struct table table = {"guests", columns, COUNT(columns)};
     struct out *out = request->out;
 
     out_table(out, &table);
-    out_row(out);
-    cell_number(out, 0);
-    cell_text(out, "firmware");
-    cell_text(out, act_paused() ? "paused" : "running");
-    cell_number(out, hv.info->cpu_count - cores_in(CORE_MANAGEMENT));
-    cell_number(out, act_paused() ? 0 : cores_in(CORE_RUNNING));
-    cell_text(out, pmu_mode_names[pmu.mode]);
+    for (u32 i = 0; i < hv.info->guest_count; i++)
+        guest_row(out, guest_at(i));
     out_end(out);
 }
 
 static void core_row(struct out *out, struct cpu *cpu)
 {
-    bool guest = cpu->state != CORE_MANAGEMENT;
+    bool kept = cpu->state == CORE_MANAGEMENT;
+    char guest[8];
 
     out_row(out);
     cell_number(out, cpu->index);
     cell_hex(out, cpu->apic_id);
-    cell_text(out, guest ? "0" : "-");
+    log_text(guest, sizeof(guest), kept ? "-" : "%u", (u64)cpu->guest->index);
+    cell_text(out, guest);
     cell_text(out, state_of(cpu));
     cell_number(out, exits_of(cpu));
     cell_number(out, denials_total(&cpu->pmu.core.denials));

@@ -1,12 +1,12 @@
 /* Commands about the PMU that only look. */
 #include "console/command.h"
-#include "hv.h"
+#include "guest.h"
 #include "log.h"
 #include "pmu/pmu.h"
 
 static bool intel(void)
 {
-    return hv.msr.vendor == CPU_INTEL;
+    return hv.intel;
 }
 
 static u32 counters(void)
@@ -32,11 +32,11 @@ static const char *rings(u64 selector)
     return names[FIELD(selector, 17, 16)];
 }
 
-static const char *verdict(u64 selector)
+static const char *verdict(const struct cpu *cpu, u64 selector)
 {
     if (!(selector & EVTSEL_EN))
         return "off";
-    return filter_allows(&pmu.filter, selector) ? "counting" : "denied";
+    return filter_allows(cpu->pmu.core.filter, selector) ? "counting" : "denied";
 }
 
 static void selector_row(struct out *out, const struct cpu *cpu, u32 counter)
@@ -52,7 +52,7 @@ static void selector_row(struct out *out, const struct cpu *cpu, u32 counter)
     cell_hex(out, FIELD(value, 15, 8));
     cell_text(out, rings(value));
     cell_hex(out, value);
-    cell_text(out, verdict(value));
+    cell_text(out, verdict(cpu, value));
 }
 
 static void selector_rows(struct request *request, u64 only)
@@ -83,38 +83,42 @@ static void fixed_rows(struct request *request)
 void show_pmu(struct request *request)
 {
     u64 only = ~0ULL;
+    u8 mode;
 
     if (request->count == 2 && !request_number(request, 1, hv.info->cpu_count, "core", &only))
         return;
-    out_text(request->out, "mode", pmu_mode_names[pmu.mode]);
+    mode = only < hv.info->cpu_count ? cpu_at((u32)only)->pmu.core.mode : tenant()->pmu.mode;
+    out_text(request->out, "mode", pmu_mode_names[mode]);
     out_number(request->out, "counters", counters());
     if (intel())
         fixed_rows(request);
-    if (pmu.mode == PMU_FILTERED)
+    if (mode == PMU_FILTERED)
         selector_rows(request, only);
     else
         out_say(request->out, "selectors are seen in mode filtered only");
 }
 
 /* Pairs of event select and umask. */
-static u32 allowed_events(void)
+static u32 allowed_events(const struct filter *filter)
 {
     u32 events = 0;
 
     for (u32 i = 0; i < FILTER_BITS / 32; i++)
-        for (u32 bits = pmu.filter.allowed[i]; bits; bits &= bits - 1)
+        for (u32 bits = filter->allowed[i]; bits; bits &= bits - 1)
             events++;
     return events;
 }
 
 void show_policy(struct request *request)
 {
-    out_text(request->out, "mode", pmu_mode_names[pmu.mode]);
-    if (pmu.mode == PMU_FILTERED)
-        out_number(request->out, "allowed_events", allowed_events());
-    out_text(request->out, "hypervisor_bit",
-             boot_guest_at(0)->policy.hypervisor_bit ? "on" : "off");
-    out_text(request->out, "unknown_msr", boot_guest_at(0)->policy.unknown_msr_gp ? "gp" : "pass");
+    const struct guest *guest = request->guest;
+    const struct boot_policy *policy = &guest->boot->policy;
+
+    out_text(request->out, "mode", pmu_mode_names[guest->pmu.mode]);
+    if (guest->pmu.mode == PMU_FILTERED)
+        out_number(request->out, "allowed_events", allowed_events(guest->pmu.list));
+    out_text(request->out, "hypervisor_bit", policy->hypervisor_bit ? "on" : "off");
+    out_text(request->out, "unknown_msr", policy->unknown_msr_gp ? "gp" : "pass");
 }
 
 static void denial_row(struct out *out, u32 core, const struct denial *row)

@@ -9,8 +9,8 @@ const struct command commands[] = {
     {"cores", "", "what each core runs, its exits, its last exit", show_cores, 0, 0, LOOKS},
     {"exits", "[all|CORE]", "by reason; per second since last asked", show_exits, 0, 1, LOOKS},
     {"pmu", "[CORE]", "counters present, and what is programmed", show_pmu, 0, 1, LOOKS},
-    {"policy", "[WHAT]", "what may be counted; WHAT: filtered, full, off, a preset", policy, 0, 1,
-     CHANGES_WITH_ARGUMENTS},
+    {"policy", "[GUEST] [WHAT]", "what may be counted; WHAT: filtered, full, off, a preset", policy,
+     0, 2, CHANGES_WITH_ARGUMENTS},
     {"allow", "EVENT...", "after policy begin: a line of a list, until policy commit", act_rule, 1,
      COMMAND_WORDS - 1, STAGES},
     {"deny", "EVENT...", "likewise; wins, wherever it stands", act_rule, 1, COMMAND_WORDS - 1,
@@ -23,8 +23,10 @@ const struct command commands[] = {
      LOOKS},
     {"pause", "GUEST", "stops all its cores", act_pause, 1, 1, CHANGES},
     {"resume", "GUEST", "lets them go on", act_resume, 1, 1, CHANGES},
-    {"reset", "GUEST", "starts it again; a sole tenant's is the machine's", act_reset, 1, 1,
-     CHANGES},
+    {"reset", "GUEST", "starts it again; guest 0's is the machine's", act_reset, 1, 1, CHANGES},
+    {"start", "GUEST", "starts a stopped partition", act_start, 1, 1, CHANGES},
+    {"stop", "GUEST", "stops a partition for good", act_stop, 1, 1, CHANGES},
+    {"attach", "GUEST", "a partition's console; the escape leads back", act_attach, 1, 1, LOOKS},
     {"reboot", "", "resets the machine, at once", act_reboot, 0, 0, CHANGES},
     {"poweroff", "", "switches the machine off, at once", act_poweroff, 0, 0, CHANGES},
 };
@@ -49,6 +51,8 @@ static void help(struct request *request)
 
 static void policy(struct request *request)
 {
+    if (!request_guest(request, true))
+        return;
     if (request->count > 1)
         act_policy(request);
     else

@@ -4,6 +4,7 @@
 #define RECEIVE_LIMIT 64   /* bytes in one go: a UART that says DR for ever must not hang a core */
 #define SEND_LIMIT    1024 /* bytes in one go: an emulator's UART is never busy */
 #define IDLE_SECONDS  30
+#define NEW_PROMPT    "\r\n[Cede]\r\ncede> "
 
 struct wire wire;
 
@@ -42,6 +43,7 @@ void wire_init(const struct boot_info *info)
 static bool pending(void)
 {
     return ring_used(&wire.answer) || ring_used(&wire.words) ||
+           (wire.attached && ring_used(&wire.attached->out)) ||
            (!wire.at_prompt && ring_used(&wire.held));
 }
 
@@ -80,7 +82,7 @@ static void enter(void)
 {
     wire.at_prompt = true;
     wire.last_key = rdtsc();
-    say("\r\n[Cede]\r\ncede> ");
+    say(NEW_PROMPT);
     guest_uart_divert();
 }
 
@@ -113,13 +115,41 @@ void wire_receive(void)
     route();
 }
 
+void wire_attach(struct virtual_uart *uart)
+{
+    wire.attached = uart;
+    uart->attached = true;
+}
+
+static void detach(void)
+{
+    wire.attached->attached = false;
+    wire.attached = NULL;
+}
+
 void wire_leave(void)
 {
+    if (wire.attached)
+        detach();
     if (wire.mode != WIRE_SHARED || !wire.at_prompt)
         return;
     wire.at_prompt = false;
     say("\r\n[guest]\r\n");
     route();
+}
+
+/* What does not fit is lost, as where nobody reads. */
+static void attached_key(enum escape_event event, u8 byte)
+{
+    if (event == ESCAPE_SWITCH || event == ESCAPE_PROMPT) {
+        detach();
+        say(NEW_PROMPT);
+        return;
+    }
+    if (event == ESCAPE_BOTH)
+        ring_put(&wire.attached->in, wire.escape.key);
+    if (event == ESCAPE_BOTH || event == ESCAPE_BYTE)
+        ring_put(&wire.attached->in, byte);
 }
 
 bool wire_key(u8 *byte)
@@ -130,6 +160,10 @@ bool wire_key(u8 *byte)
         enum escape_event event = escape_event(errors, *byte);
 
         wire.last_key = rdtsc();
+        if (wire.attached) {
+            attached_key(event, *byte);
+            continue;
+        }
         if (event == ESCAPE_SWITCH)
             wire_leave();
         if (!errors && (event == ESCAPE_BYTE || event == ESCAPE_BOTH))
@@ -150,7 +184,8 @@ static bool next_byte(u8 *byte)
     if (ring_take(&wire.words, byte))
         return true;
     wire.answering = !wire.composing && ring_take(&wire.answer, byte);
-    return wire.answering || (!wire.at_prompt && ring_take(&wire.held, byte));
+    return wire.answering || (wire.attached && ring_take(&wire.attached->out, byte)) ||
+           (!wire.at_prompt && ring_take(&wire.held, byte));
 }
 
 void wire_send(void)

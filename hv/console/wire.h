@@ -1,6 +1,6 @@
 /* The wire: one 16550 and who uses it. All of it under log_lock.
  *
- *     UART --> input --+-- at the prompt: Cede's command line
+ *     UART --> input --+-- at the prompt: Cede's command line, or the partition attached to
  *                      +-- else: guest.in, and the guest reads it (guest_uart.h)
  *     UART <-- answer, words, and when nobody is at the prompt held <-- the guest
  *
@@ -11,6 +11,7 @@
 #include "console/escape.h"
 #include "console/guest_uart.h"
 #include "console/ring.h"
+#include "console/virtual_uart.h"
 #include "uart.h"
 
 #define ANSWER_SIZE KIB(32)
@@ -34,9 +35,10 @@ struct wire {
     struct ring words;  /* echo, prompts, the log while the wire is busy */
     struct ring held;   /* what the guest has sent meanwhile */
     struct guest_uart guest;
-    u64 last_key; /* TSC: when the operator last typed */
-    u64 idle;     /* TSC ticks after which a full ring ends a visit to the prompt */
-    u64 lost;     /* bytes of the guest's: the ring was full, and it did not wait */
+    struct virtual_uart *attached; /* the partition's that the operator is at, or NULL */
+    u64 last_key;                  /* TSC: when the operator last typed */
+    u64 idle; /* TSC ticks after which a full ring ends a visit to the prompt */
+    u64 lost; /* bytes of the guest's: the ring was full, and it did not wait */
 };
 
 extern struct wire wire;
@@ -58,6 +60,9 @@ void wire_cry(char c);
 
 /* From the prompt to the guest's console. */
 void wire_leave(void);
+
+/* From the prompt to a partition's. */
+void wire_attach(struct virtual_uart *uart);
 
 /* Whether the guest's bytes go to the UART as they come. */
 bool wire_direct(void);

@@ -111,12 +111,13 @@ struct boot_piece {
 struct boot_guest {
     char name[GUEST_NAME];
     u8 boot;                   /* enum guest_boot */
+    u8 console;                /* of a partition: it has a UART at port 3F8h */
     struct boot_policy policy; /* its own */
-    /* Of a partition only. Both ranges are 2 MiB-aligned, EfiReservedMemoryType, and no other
-     * guest's. */
-    struct boot_range memory;         /* host-physical; guest-physical from 0 on */
-    struct boot_range pristine;       /* what the pieces are copied from; no guest sees it */
-    u32 boot_cpu;                     /* index in cpus[] */
+    /* Of a partition only. Both ranges are EfiReservedMemoryType, and no other guest's. */
+    struct boot_range memory; /* host-physical, 2 MiB-aligned; guest-physical from 0 on */
+    struct boot_range
+        pristine; /* 4 KiB-aligned; what the pieces are copied from; no guest sees it */
+    u32 boot_cpu; /* index in cpus[] */
     u64 entry, boot_params, cr3, gdt; /* guest-physical */
     u32 piece_count;
     struct boot_piece pieces[GUEST_PIECES];
@@ -173,7 +174,7 @@ static inline u64 hv_map_pages(u64 top, bool gib_pages, u64 region_size)
  * tables of a partition, and those that keep its memory out of the firmware guest's map. */
 static inline u64 hv_guest_size(const struct boot_guest *guest)
 {
-    u64 tables = 16 + guest->memory.size / GIB(1) + guest->memory.size / GIB(512);
+    u64 tables = 24 + guest->memory.size / GIB(1) + guest->memory.size / GIB(512);
 
     return KIB(192) + tables * PAGE_SIZE;
 }

@@ -19,8 +19,9 @@ struct pmu_access {
 #define DEBUGCTL_FREEZE_PERFMON_ON_PMI BIT(12)
 
 struct pmu_core {
-    u32 generation; /* the change of policy (pmu.h) that this core has followed, ... */
-    u8 mode;        /* ... and the mode since: enum pmu_mode */
+    u32 generation;              /* the change of policy (pmu.h) that this core has followed, ... */
+    u8 mode;                     /* ... and the mode since: enum pmu_mode */
+    const struct filter *filter; /* its guest's */
 
     struct denials denials;
 

@@ -17,23 +17,24 @@ static u64 credited_selector(const struct cpu *cpu, u32 counter)
 {
     u64 value = cpu->pmu.amd.shadow[counter];
 
-    if (pmu.mode == PMU_FULL) {
+    if (cpu->pmu.core.mode == PMU_FULL) {
         value = rdmsr(pmu_amd_selector_msr(&pmu.amd, counter));
         if ((value & (PERF_CTL_GUEST_ONLY | PERF_CTL_HOST_ONLY)) == PERF_CTL_HOST_ONLY)
             return 0;
     }
     if (!credited(value))
         return 0;
-    return pmu_amd_value(pmu.mode, &pmu.filter, value);
+    return pmu_amd_value(cpu->pmu.core.mode, cpu->pmu.core.filter, value);
 }
 
 /* Selectors that need looking at whatever was last seen there: none is seen, CMASK makes any of
  * them count cycles, or entries matter. */
-static u16 always(void)
+static u16 always(const struct cpu *cpu)
 {
-    bool cmask = pmu.mode == PMU_FILTERED && !(pmu.filter.refused_low & EVTSEL_CMASK);
+    bool cmask =
+        cpu->pmu.core.mode == PMU_FILTERED && !(cpu->pmu.core.filter->refused_low & EVTSEL_CMASK);
 
-    if (likely(pmu.mode != PMU_FULL && !cmask && !pmu.vmrun_branch))
+    if (likely(cpu->pmu.core.mode != PMU_FULL && !cmask && !pmu.vmrun_branch))
         return 0;
     return (u16)(BIT(pmu.amd.counters) - 1);
 }
@@ -64,7 +65,7 @@ void credit_begin_amd(struct cpu *cpu, bool user)
         if (value & EVTSEL_INT)
             core->due_pmi |= BIT(i);
     }
-    core->attention |= always();
+    core->attention |= always(cpu);
     core->due = running(due);
 }
 
@@ -106,10 +107,10 @@ static bool counts_vmrun(const struct cpu *cpu, u32 counter)
 {
     u64 value = cpu->pmu.amd.shadow[counter], needed = EVTSEL_EN | EVTSEL_OS;
 
-    if (pmu.mode == PMU_FULL)
+    if (cpu->pmu.core.mode == PMU_FULL)
         value = rdmsr(pmu_amd_selector_msr(&pmu.amd, counter));
     return (value & needed) == needed && (value & (PERF_CTL_EVENT_HIGH | EVTSEL_EVENT)) == 0xc2 &&
-           pmu_amd_value(pmu.mode, &pmu.filter, value);
+           pmu_amd_value(cpu->pmu.core.mode, cpu->pmu.core.filter, value);
 }
 
 /* A counter at 0 would overflow once more when VMRUN counts; what cannot be taken off now is owed.

@@ -19,18 +19,21 @@ static u64 credited_selector(const struct cpu *cpu, u32 counter)
 {
     u64 value = cpu->pmu.intel.shadow[counter];
 
-    if (pmu.mode == PMU_FULL && !rdmsr_safe(IA32_PERFEVTSEL0 + counter, &value))
+    if (cpu->pmu.core.mode == PMU_FULL && !rdmsr_safe(IA32_PERFEVTSEL0 + counter, &value))
         return 0; /* a core of a hybrid that has fewer */
-    return credited(value) ? pmu_intel_value(pmu.mode, &pmu.filter, value) & ~PERFEVTSEL_DENIED : 0;
+    return credited(value) ? pmu_intel_value(cpu->pmu.core.mode, cpu->pmu.core.filter, value) &
+                                 ~PERFEVTSEL_DENIED
+                           : 0;
 }
 
 /* Selectors that need looking at whatever was last seen there: none is seen, or CMASK makes any of
  * them count cycles. */
-static u16 always(void)
+static u16 always(const struct cpu *cpu)
 {
-    bool cmask = pmu.mode == PMU_FILTERED && !(pmu.filter.refused_low & EVTSEL_CMASK);
+    bool cmask =
+        cpu->pmu.core.mode == PMU_FILTERED && !(cpu->pmu.core.filter->refused_low & EVTSEL_CMASK);
 
-    return pmu.mode == PMU_FULL || cmask ? (u16)(BIT(pmu.intel.counters) - 1) : 0;
+    return cpu->pmu.core.mode == PMU_FULL || cmask ? (u16)(BIT(pmu.intel.counters) - 1) : 0;
 }
 
 static u64 general_due(struct cpu *cpu, bool user)
@@ -49,7 +52,7 @@ static u64 general_due(struct cpu *cpu, bool user)
         if (value & EVTSEL_INT)
             core->due_pmi |= BIT(i);
     }
-    core->attention |= always();
+    core->attention |= always(cpu);
     return due;
 }
 

@@ -26,12 +26,13 @@
 #define TOP     MASK(47, 0)
 #define ALL     (~0ULL)
 
-#define ALL_SELECTORS (u16)(hv.msr.vendor == CPU_AMD ? PMU_AMD_ALL : 0xff)
+#define ALL_SELECTORS (u16)(hv.intel ? 0xff : PMU_AMD_ALL)
 
 struct hv hv;
 struct pmu pmu;
 
 static struct cpu cpu;
+static struct filter filter;
 static u8 apic_page[4096] __attribute__((aligned(4096)));
 static u32 sent[4], sends;
 
@@ -64,14 +65,14 @@ static void start(enum cpu_vendor vendor)
     memset(apic_page, 0, sizeof(apic_page));
     sends = 0;
     cpu.apic_id = 7;
-    hv.msr.vendor = (u8)vendor;
+    hv.intel = vendor == CPU_INTEL;
     cpu.pmu.core.attention = ALL_SELECTORS;
     hv.apic_base = (u64)apic_page;
     fake_msr(IA32_APIC_BASE, APIC_BASE_EN, ALL);
     fake_msr(0x834, 0, ALL);
     fake_msr(IA32_DEBUGCTL, 0, ALL);
     *lvtpc() = 0x400; /* NMI */
-    pmu.policy = &policy_default;
+    cpu.pmu.core.filter = &filter;
 }
 
 static void start_amd(bool v2)
@@ -81,7 +82,7 @@ static void start_amd(bool v2)
     start(CPU_AMD);
     pmu.amd = (struct pmu_amd_caps){.counters = 6, .extended = true, .perfmon_v2 = v2};
     cpu_amd.architectural = pmu_amd_architectural(0x19, &cpu_amd.architectural_count);
-    policy_build(&pmu.filter, &policy_default, &cpu_amd);
+    policy_build(&filter, &policy_default, &cpu_amd);
     for (u32 i = 0; i < 6; i++) {
         fake_msr(MSR_PERF_CTL + 2 * i, 0, ALL);
         fake_msr(MSR_PERF_CTR + 2 * i, 100 * i, TOP);
@@ -106,7 +107,7 @@ static void start_intel(u8 version, bool full_width)
                                         .fixed_width = 48,
                                         .fixed = 7,
                                         .full_width = full_width};
-    policy_build(&pmu.filter, &policy_default, &cpu_intel);
+    policy_build(&filter, &policy_default, &cpu_intel);
     for (u32 i = 0; i < 8; i++) {
         fake_msr(IA32_PERFEVTSEL0 + i, 0, ALL);
         fake_msr((full_width ? IA32_A_PMC0 : IA32_PMC0) + i, 100 * i, ALL);
@@ -121,7 +122,7 @@ static void start_intel(u8 version, bool full_width)
 
 static bool is_amd(void)
 {
-    return hv.msr.vendor == CPU_AMD;
+    return !hv.intel;
 }
 
 /* As the vendors' slow exits do it. */
@@ -263,14 +264,14 @@ static void unfiltered_selectors_are_the_hardwares(void **state)
     (void)state;
 
     start_amd(true);
-    pmu.mode = PMU_FULL;
+    cpu.pmu.core.mode = PMU_FULL;
     for (u32 i = 0; i < COUNT(cases); i++) {
         set_msr(MSR_PERF_CTL + 2, RUNNING | 0x1c0 | cases[i].sides);
         assert_int_equal(emulate(false, 0), cases[i].counts ? BIT(1) : 0);
         assert_true(cpu.pmu.core.attention);
     }
     start_intel(5, true);
-    pmu.mode = PMU_FULL;
+    cpu.pmu.core.mode = PMU_FULL;
     set_msr(IA32_PERFEVTSEL0 + 4, RUNNING | 0x1c0);
     set_msr(IA32_PERFEVTSEL0 + 5, RUNNING | 0xc0 | BIT(32));
     assert_int_equal(emulate(false, 0xff), BIT(4));
@@ -280,7 +281,7 @@ static void nothing_counts_when_off(void **state)
 {
     (void)state;
     start_amd(true);
-    pmu.mode = PMU_OFF;
+    cpu.pmu.core.mode = PMU_OFF;
     cpu.pmu.amd.shadow[0] = RUNNING | 0xc0;
     assert_int_equal(emulate(false, 0), 0);
 }
@@ -326,11 +327,11 @@ static void policies_with_cmask_need_it_always(void **state)
     (void)state;
 
     start_amd(true);
-    policy_build(&pmu.filter, &cmask, &processor);
+    policy_build(&filter, &cmask, &processor);
     emulate(false, 0);
     assert_int_equal(cpu.pmu.core.attention, 0x3f);
     start_intel(5, true);
-    policy_build(&pmu.filter, &cmask, &intel);
+    policy_build(&filter, &cmask, &intel);
     emulate(false, 0xff);
     assert_int_equal(cpu.pmu.core.attention, 0xff);
 }

@@ -1,6 +1,6 @@
 #include "pmu/pmu.h"
 #include "asm.h"
-#include "hv.h"
+#include "guest.h"
 #include "kick.h"
 #include "pmu/policy.h"
 #include "tsc.h"
@@ -11,18 +11,17 @@ struct pmu pmu;
 static const struct pmu_access native = {cpuid, rdmsr_safe, wrmsr_safe};
 
 static struct policy_cpu processor;
-static struct pmu_policy adopted; /* without its events: all that is needed of them is in ... */
-static struct filter list;        /* ... what PMU_FILTERED allows, kept in the other modes too */
-static struct lock changing;
+static struct filter nothing; /* all zeros: denies everything */
+static struct filter next;    /* being built; whose turn it is ... */
+static struct lock changing;  /* ... says this */
 
-static void describe_amd(const struct msr_context *context)
+static void describe_amd(u16 family)
 {
     pmu_amd_discover(&pmu.amd, &native);
     processor = (struct policy_cpu){.format = &filter_format_amd,
                                     .core = policy_core_amd,
                                     .core_count = COUNT(policy_core_amd)};
-    processor.architectural =
-        pmu_amd_architectural(context->family, &processor.architectural_count);
+    processor.architectural = pmu_amd_architectural(family, &processor.architectural_count);
 }
 
 static void describe_intel(void)
@@ -36,12 +35,11 @@ static void describe_intel(void)
 }
 
 /* The events may be in memory that is not there for long. */
-static void adopt(const struct pmu_policy *policy)
+static void adopt(struct guest_pmu *own, const struct pmu_policy *policy)
 {
-    adopted = *policy;
-    adopted.events = NULL;
-    adopted.event_count = 0;
-    pmu.policy = &adopted;
+    own->policy = *policy;
+    own->policy.events = NULL;
+    own->policy.event_count = 0;
 }
 
 /* By words: too large for the compiler to do it without a C library. */
@@ -53,64 +51,102 @@ static void copy_filter(struct filter *to, const struct filter *from)
         words[i] = ((const u64 *)from)[i];
 }
 
-static void deny_everything(struct filter *filter)
+/* Puts mode and policy in force, for the cores of the guest that ask from now on. */
+static void activate(struct guest *guest, enum pmu_mode mode)
 {
-    for (u32 i = 0; i < sizeof(*filter) / sizeof(u64); i++)
-        ((u64 *)filter)[i] = 0;
-}
+    struct guest_pmu *own = &guest->pmu;
 
-/* Puts mode and policy in force, for the calling core and for those that ask from now on. */
-static void activate(enum pmu_mode mode, struct msr_context *context)
-{
-    pmu.mode = mode;
-    if (mode == PMU_FILTERED)
-        copy_filter(&pmu.filter, &list);
-    else
-        deny_everything(&pmu.filter);
-    pmu.generation++;
-    context->pmu = mode;
-    if (context->vendor != CPU_INTEL)
+    own->mode = (u8)mode;
+    own->filter = mode == PMU_FILTERED ? own->list : &nothing;
+    own->generation++;
+    guest->msr.pmu = (u8)mode;
+    if (!hv.intel)
         return;
-    pmu.limits = (struct pmu_intel_limits){
-        .fixed = (u16)policy_fixed(pmu.policy),
-        .any_thread = policy_modifiers(pmu.policy) & EVTSEL_ANY,
-        .policy = pmu.policy,
+    own->limits = (struct pmu_intel_limits){
+        .fixed = (u16)policy_fixed(&own->policy),
+        .any_thread = policy_modifiers(&own->policy) & EVTSEL_ANY,
+        .policy = &own->policy,
     };
-    context->fixed_restricted = pmu_intel_fixed_restricted(&pmu.intel, &pmu.limits);
+    guest->msr.fixed_restricted = pmu_intel_fixed_restricted(&pmu.intel, &own->limits);
 }
 
-void pmu_prepare(struct msr_context *context)
+void pmu_prepare(const struct msr_context *context)
 {
-    u64 rules = boot_guest_at(0)->policy.rules;
+    if (hv.intel)
+        describe_intel();
+    else
+        describe_amd(context->family);
+    pmu.vmrun_branch = !hv.intel && tenant()->boot->policy.vmrun_branch;
+}
+
+bool pmu_prepare_guest(struct guest *guest)
+{
+    u64 rules = guest->boot->policy.rules;
     const struct pmu_policy *policy =
         rules ? (const struct pmu_policy *)(uintptr_t)rules : &policy_default;
 
-    if (context->vendor == CPU_AMD)
-        describe_amd(context);
-    else
-        describe_intel();
-    policy_build(&list, policy, &processor);
-    adopt(policy);
-    pmu.vmrun_branch = context->vendor == CPU_AMD && boot_guest_at(0)->policy.vmrun_branch;
-    activate(context->pmu, context);
+    guest->pmu.list = pages_alloc(&hv.pool, ALIGN_UP(sizeof(struct filter), PAGE_SIZE) / PAGE_SIZE);
+    if (!guest->pmu.list)
+        return false;
+    policy_build(guest->pmu.list, policy, &processor);
+    adopt(&guest->pmu, policy);
+    activate(guest, guest->boot->policy.pmu);
+    return true;
 }
 
-static void start(struct cpu *cpu)
+/* What its core asks from now on. */
+static void note_policy(struct cpu *cpu)
 {
-    if (hv.msr.vendor == CPU_AMD)
-        pmu_amd_start(&cpu->pmu.amd, &pmu.amd, pmu.mode, &pmu.filter, &native);
-    else
-        pmu_intel_start(&cpu->pmu.intel, &pmu.intel, pmu.mode, &pmu.filter, &pmu.limits, &native);
+    const struct guest_pmu *own = &cpu->guest->pmu;
+
+    cpu->pmu.core.mode = own->mode;
+    cpu->pmu.core.filter = own->filter;
+    cpu->pmu.core.generation = own->generation;
 }
 
 void pmu_start(struct cpu *cpu)
 {
+    const struct guest_pmu *own = &cpu->guest->pmu;
+
     if (cpu->pmu_started)
         return;
-    start(cpu);
+    if (hv.intel)
+        pmu_intel_start(&cpu->pmu.intel, &pmu.intel, own->mode, own->filter, &own->limits, &native);
+    else
+        pmu_amd_start(&cpu->pmu.amd, &pmu.amd, own->mode, own->filter, &native);
+    note_policy(cpu);
     cpu->pmu_started = true;
-    cpu->pmu.core.mode = pmu.mode;
-    cpu->pmu.core.generation = pmu.generation;
+}
+
+/* Global control is 0 while the host runs. */
+static void zero_intel(void)
+{
+    wrmsr_safe(IA32_FIXED_CTR_CTRL, 0);
+    for (u32 i = 0; i < pmu.intel.counters; i++) {
+        wrmsr_safe(IA32_PERFEVTSEL0 + i, 0);
+        wrmsr_safe(IA32_PMC0 + i, 0);
+    }
+    for (u32 i = 0; i < POLICY_FIXED; i++)
+        if (pmu.intel.fixed & BIT(i))
+            wrmsr_safe(IA32_FIXED_CTR0 + i, 0);
+}
+
+static void zero_amd(void)
+{
+    for (u32 i = 0; i < pmu.amd.counters; i++) {
+        wrmsr_safe(pmu_amd_selector_msr(&pmu.amd, i), 0);
+        wrmsr_safe(pmu_amd_counter_msr(&pmu.amd, i), 0);
+    }
+}
+
+void pmu_restart(struct cpu *cpu)
+{
+    if (hv.intel)
+        zero_intel();
+    else
+        zero_amd();
+    cpu->pmu_started = false;
+    pmu_start(cpu);
 }
 
 void pmu_note_denial(struct cpu *cpu, u32 msr, u64 value)
@@ -127,57 +163,59 @@ void pmu_note_denial(struct cpu *cpu, u32 msr, u64 value)
 /* Events that count until now and are denied from now on. */
 static void note_stopped(struct cpu *cpu, enum pmu_mode from)
 {
-    bool amd = hv.msr.vendor == CPU_AMD;
-    u32 counters = amd ? pmu.amd.counters : pmu.intel.counters;
+    u32 counters = hv.intel ? pmu.intel.counters : pmu.amd.counters;
 
-    for (u32 i = 0; from != PMU_OFF && pmu.mode == PMU_FILTERED && i < counters; i++) {
-        u64 value = amd ? cpu->pmu.amd.shadow[i] : cpu->pmu.intel.shadow[i];
+    for (u32 i = 0; from != PMU_OFF && cpu->pmu.core.mode == PMU_FILTERED && i < counters; i++) {
+        u64 value = hv.intel ? cpu->pmu.intel.shadow[i] : cpu->pmu.amd.shadow[i];
 
-        if ((value & EVTSEL_EN) && !filter_allows(&pmu.filter, value))
+        if ((value & EVTSEL_EN) && !filter_allows(cpu->pmu.core.filter, value))
             pmu_note_denial(cpu, 0, value);
     }
 }
 
-static void follow(struct cpu *cpu)
+static void follow(struct cpu *cpu, enum pmu_mode from)
 {
-    enum pmu_mode from = cpu->pmu.core.mode;
+    const struct guest_pmu *own = &cpu->guest->pmu;
 
-    if (hv.msr.vendor == CPU_AMD)
-        pmu_amd_switch(&cpu->pmu.amd, &pmu.amd, from, pmu.mode, &pmu.filter, &native);
-    else
-        pmu_intel_switch(&cpu->pmu.intel, &pmu.intel, from, pmu.mode, &pmu.filter, &pmu.limits,
+    if (hv.intel)
+        pmu_intel_switch(&cpu->pmu.intel, &pmu.intel, from, own->mode, own->filter, &own->limits,
                          &native);
+    else
+        pmu_amd_switch(&cpu->pmu.amd, &pmu.amd, from, own->mode, own->filter, &native);
     note_stopped(cpu, from);
 }
 
 void pmu_update(struct cpu *cpu)
 {
-    struct pmu_core *core = &cpu->pmu.core;
+    enum pmu_mode from = cpu->pmu.core.mode;
 
-    if (!cpu->pmu_started || core->generation == pmu.generation)
+    if (!cpu->pmu_started || cpu->pmu.core.generation == cpu->guest->pmu.generation)
         return;
-    follow(cpu);
-    core->mode = pmu.mode;
-    core->generation = pmu.generation;
-    core->attention = true; /* hv/pmu/credit.c looks again */
+    note_policy(cpu);
+    follow(cpu, from);
+    cpu->pmu.core.attention = true; /* hv/pmu/credit.c looks again */
     vendor->permissions_changed(cpu);
 }
 
 /* What takes long is done while everybody still runs. */
-u32 pmu_change(struct cpu *self, enum pmu_mode mode, const struct pmu_policy *policy)
+u32 pmu_change(struct cpu *self, struct guest *guest, enum pmu_mode mode,
+               const struct pmu_policy *policy)
 {
     u32 stopped;
 
     if (!lock_try(&changing))
-        return 0;
+        return PMU_BUSY;
     if (policy)
-        policy_build(&list, policy, &processor);
-    kick_stop(self);
-    if (policy)
-        adopt(policy);
-    activate(mode, &hv.msr);
-    vendor->write_permissions();
-    pmu_update(self);
+        policy_build(&next, policy, &processor);
+    kick_stop(self, guest);
+    if (policy) {
+        copy_filter(guest->pmu.list, &next);
+        adopt(&guest->pmu, policy);
+    }
+    activate(guest, mode);
+    vendor->write_permissions(guest);
+    if (self->guest == guest)
+        pmu_update(self);
     stopped = kick_resume(self);
     unlock(&changing);
     return stopped;

@@ -41,18 +41,29 @@ static inline bool fast_cpuid(struct cpu *cpu)
     return true;
 }
 
-static inline bool fast_icr(struct cpu *cpu)
+static inline bool send_icr(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
-    u32 low = (u32)vmcb->rax;
 
-    if (unlikely(icr_is_startup(low)))
-        return false;
-    if (unlikely(!wrmsr_halves_safe(IA32_X2APIC_ICR, low, (u32)cpu->regs[RDX])))
+    if (unlikely(!wrmsr_halves_safe(IA32_X2APIC_ICR, (u32)vmcb->rax, (u32)cpu->regs[RDX])))
         return false;
     cpu->exits[EXIT_IPI]++;
     svm_advance(vmcb, 2);
     return true;
+}
+
+static __attribute__((noinline)) bool fast_judged_icr(struct cpu *cpu)
+{
+    if (!icr_is_plain(cpu, (u32)cpu_vmcb(cpu)->rax, (u32)cpu->regs[RDX]))
+        return false;
+    return send_icr(cpu);
+}
+
+static inline bool fast_icr(struct cpu *cpu)
+{
+    if (unlikely(icr_is_judged((u32)cpu_vmcb(cpu)->rax)))
+        return fast_judged_icr(cpu);
+    return send_icr(cpu);
 }
 
 /* From here on registers are read again from struct cpu: keeping them would cost the compiler a
@@ -93,7 +104,7 @@ static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
 {
     struct selector_halves *shadow = pmu_amd_shadow(&cpu->pmu.amd, (u32)cpu->regs[RCX]);
 
-    if (unlikely(!shadow || pmu.mode != PMU_FILTERED))
+    if (unlikely(!shadow || cpu->pmu.core.mode != PMU_FILTERED))
         return false;
     if (unlikely(!fast_known(cpu)))
         return false;
@@ -108,7 +119,8 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
     struct selector_halves *shadow;
     u32 low, high;
 
-    if (unlikely(!filter_allows_halves(&pmu.filter, (u32)cpu_vmcb(cpu)->rax, (u32)cpu->regs[RDX])))
+    if (unlikely(!filter_allows_halves(cpu->pmu.core.filter, (u32)cpu_vmcb(cpu)->rax,
+                                       (u32)cpu->regs[RDX])))
         return fast_denied(cpu);
     FORGET_REGISTERS();
     shadow = pmu_amd_shadow(&cpu->pmu.amd, (u32)cpu->regs[RCX]);

@@ -64,7 +64,7 @@ static u8 wait_for_sipi(struct cpu *cpu)
     do {
         while (!cpu->sipi) {
             open_window(cpu);
-            kick_answer(cpu);
+            kick_attend(cpu);
             pause();
         }
         /* An INIT sent before that SIPI would otherwise exit right after the start. */
@@ -132,7 +132,7 @@ void svm_absorb_signal(struct cpu *cpu)
 /* The NMI is still held, for the window to take. */
 void svm_nmi_exit(struct cpu *cpu)
 {
-    if (kick_answer(cpu)) {
+    if (kick_attend(cpu)) {
         cpu->exits[EXIT_KICK]++;
         return;
     }
@@ -155,11 +155,21 @@ static void note_init(struct cpu *cpu)
     unlock(&hv_lock);
 }
 
+void svm_await_sipi(struct cpu *cpu)
+{
+    if (!svm.init_exits)
+        startup_init_self(cpu);
+    cpu->captured = true;
+    cpu->state = CORE_WAITING;
+    svm_reset_state(cpu, wait_for_sipi(cpu));
+    svm_enter(cpu);
+}
+
 /* A kick, or the guest's own, or both as one: INITs do not queue. That of an ICR is noted by its
  * sender, so only a chipset's could be lost to a kick. */
 void svm_init_exit(struct cpu *cpu)
 {
-    if (kick_answer(cpu)) {
+    if (kick_attend(cpu)) {
         cpu->exits[EXIT_KICK]++;
         if (!cpu->init_sent)
             return;

@@ -25,8 +25,7 @@ static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
              vmcb->rip, vmcb->rsp, vmcb->rflags, (u64)vmcb->cpl);
     log_line("panic:   cr0 %x cr2 %x cr3 %x cr4 %x efer %x", vmcb->cr0, vmcb->cr2, vmcb->cr3,
              vmcb->cr4, vmcb->efer);
-    log_line("panic: this core is stopped; the others go on");
-    cpu_stop();
+    exit_unexpected(cpu);
 }
 
 /* What the processor does after an instruction: it counts it, ends RF, and traps if TF is set
@@ -207,8 +206,8 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         finish_instruction(cpu, 2);
         return;
     case VMEXIT_INVD:
-        cpu->exits[EXIT_INVD]++;
-        wbinvd();
+    case VMEXIT_WBINVD:
+        exit_invd(cpu);
         finish_instruction(cpu, 2);
         return;
     case VMEXIT_VMMCALL:

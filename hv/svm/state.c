@@ -1,6 +1,7 @@
 /* The guest's state in the VMCB: taken from the running processor, or as after INIT. */
 #include "asm.h"
-#include "hv.h"
+#include "guest.h"
+#include "host.h"
 #include "msr.h"
 #include "pmu/pmu.h"
 #include "svm/svm.h"
@@ -16,19 +17,21 @@
  */
 void svm_controls(struct cpu *cpu)
 {
+    const struct guest *guest = cpu->guest;
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
     vmcb->intercept3 = INTERCEPT3_SMI | INTERCEPT3_CPUID | INTERCEPT3_INVD | INTERCEPT3_INVLPGA |
                        INTERCEPT3_IOIO_PROT | INTERCEPT3_MSR_PROT | INTERCEPT3_SHUTDOWN |
                        (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI) |
-                       (pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0);
+                       (guest->pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0);
     vmcb->intercept4 = INTERCEPT4_VMRUN | INTERCEPT4_VMMCALL | INTERCEPT4_VMLOAD |
-                       INTERCEPT4_VMSAVE | INTERCEPT4_STGI | INTERCEPT4_CLGI | INTERCEPT4_SKINIT;
-    vmcb->iopm_base_pa = svm.iopm;
-    vmcb->msrpm_base_pa = svm.msrpm;
+                       INTERCEPT4_VMSAVE | INTERCEPT4_STGI | INTERCEPT4_CLGI | INTERCEPT4_SKINIT |
+                       (is_partition(guest) ? INTERCEPT4_WBINVD : 0);
+    vmcb->iopm_base_pa = guest->io_map;
+    vmcb->msrpm_base_pa = guest->msr_map;
     vmcb->asid = GUEST_ASID;
     vmcb->np_enable = 1;
-    vmcb->n_cr3 = (u64)hv.guest_map.root;
+    vmcb->n_cr3 = (u64)guest->map.root;
     vmcb->clean = 0;
     /* The first run on this core: whatever an earlier user of the ASID left must go. */
     vmcb->tlb_control = svm_flush(svm.flush_by_asid);
@@ -165,4 +168,28 @@ void svm_reset_state(struct cpu *cpu, u8 vector)
     vmcb->int_ctl = 0;
     vmcb->event_inj = 0;
     svm_controls(cpu);
+}
+
+static struct vmcb_segment flat_segment(u16 selector, u16 attributes)
+{
+    return (struct vmcb_segment){selector, attributes, 0xffffffff, 0};
+}
+
+/* boot_info.h, struct boot_guest. */
+void svm_boot_state(struct cpu *cpu)
+{
+    const struct boot_guest *boot = cpu->guest->boot;
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    svm_reset_state(cpu, 0);
+    vmcb->cs = flat_segment(BOOT_CS, 0xa9b);
+    vmcb->ds = vmcb->es = vmcb->ss = flat_segment(BOOT_DS, 0xc93);
+    vmcb->gdtr.base = boot->gdt;
+    vmcb->gdtr.limit = BOOT_GDT_LIMIT;
+    vmcb->cr0 = BOOT_CR0;
+    vmcb->cr3 = boot->cr3;
+    vmcb->cr4 = CR4_PAE;
+    vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA;
+    vmcb->rip = boot->entry;
+    cpu->regs[RSI] = boot->boot_params;
 }

@@ -1,17 +1,13 @@
 /* Turning SVM on, and the vendor table. */
 #include "apic.h"
 #include "asm.h"
-#include "hv.h"
-#include "io.h"
+#include "guest.h"
 #include "msr.h"
 #include "msr_table.h"
 #include "pmu/pmu.h"
 #include "preflight.h"
 #include "svm/svm.h"
 #include "vcpu.h"
-
-#define MSRPM_PAGES 2 /* APM 15.11 */
-#define IOPM_PAGES  3 /* APM 15.10.1: 12 KiB, the last for accesses that wrap */
 
 struct svm svm;
 
@@ -39,19 +35,16 @@ static bool r_init_works(void)
     return now & VM_CR_R_INIT;
 }
 
-static void read_policy(void)
+/* Nested page tables are of the host's own format, and walked as user accesses (APM 15.25.6). */
+static void svm_shape_map(struct page_map *map)
 {
-    u32 regs[4];
-
-    cpuid(1, 0, regs);
-    hv.msr = (struct msr_context){.family = msr_cpu_family(regs[0]),
-                                  .pmu = boot_guest_at(0)->policy.pmu,
-                                  .unknown_gp = boot_guest_at(0)->policy.unknown_msr_gp};
+    map->table_bits = map->leaf_bits =
+        PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY;
 }
 
-static void svm_write_permissions(void)
+static void svm_write_permissions(const struct guest *guest)
 {
-    msr_bitmap_svm((u8 *)svm.msrpm, &hv.msr);
+    msr_bitmap_svm((u8 *)guest->msr_map, &guest->msr);
 }
 
 /* The processor may keep of the map what it likes while its clean bit is set (APM 15.15.3). Where
@@ -61,22 +54,14 @@ static void svm_permissions_changed(struct cpu *cpu)
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
     vmcb->intercept3 &= ~(u32)INTERCEPT3_RDPMC;
-    vmcb->intercept3 |= pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0;
+    vmcb->intercept3 |= cpu->guest->pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0;
     vmcb->clean &= ~(u32)(CLEAN_PERMISSION | CLEAN_INTERCEPTS);
 }
 
 static enum hv_status svm_prepare(void)
 {
-    svm.msrpm = (u64)pages_alloc(&hv.pool, MSRPM_PAGES);
-    svm.iopm = (u64)pages_alloc(&hv.pool, IOPM_PAGES);
-    if (!svm.msrpm || !svm.iopm)
-        return HV_REGION_SMALL;
     read_features();
     svm.init_exits = r_init_works();
-    read_policy();
-    pmu_prepare(&hv.msr);
-    svm_write_permissions();
-    io_bitmap((u8 *)svm.iopm);
     return HV_OK;
 }
 
@@ -161,10 +146,15 @@ static void svm_inject_gp_now(struct cpu *cpu)
 
 const struct vendor svm_vendor = {
     .name = "AMD-V",
+    .shape_map = svm_shape_map,
+    .msr_map_pages = 2, /* APM 15.11 */
+    .io_map_pages = 3,  /* APM 15.10.1: 12 KiB, the last for accesses that wrap */
     .prepare = svm_prepare,
     .capture = svm_capture,
     .enable = svm_enable,
     .reset = svm_reset,
+    .boot = svm_boot_state,
+    .await_sipi = svm_await_sipi,
     .enter = svm_enter,
     .init_exits = svm_init_exits,
     .write_permissions = svm_write_permissions,

@@ -6,7 +6,6 @@
 #include "svm/vmcb.h"
 
 struct svm {
-    u64 iopm, msrpm;
     bool init_exits;     /* VM_CR.R_INIT works: INIT is intercepted */
     bool flush_by_asid;  /* CPUID 8000_000A EDX[6] */
     bool decode_assists; /* EDX[7]: the VMCB has instruction bytes after a nested page fault */
@@ -30,6 +29,8 @@ bool svm_guest_state(struct cpu *cpu, struct guest_state *state);
 void svm_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp);
 void svm_controls(struct cpu *cpu);
 void svm_reset_state(struct cpu *cpu, u8 vector);
+void svm_boot_state(struct cpu *cpu);
+__attribute__((noreturn)) void svm_await_sipi(struct cpu *cpu);
 
 /* hv/svm/init.c: an INIT exit. Returns when the core has got its SIPI and its guest state is reset.
  */

@@ -18,6 +18,7 @@ struct hv hv;
 struct lock hv_lock, log_lock;
 struct svm svm;
 struct pmu pmu;
+const struct vendor *vendor;
 
 static u8 *block;
 static struct cpu *cpu;
@@ -31,6 +32,24 @@ void log_line(const char *format, ...)
     (void)format;
 }
 
+void guest_fail(struct cpu *self)
+{
+    (void)self;
+    longjmp(stopped, 3);
+}
+
+void partition_out(struct cpu *self, u16 port, u32 size, u32 value)
+{
+    (void)self;
+    fake_out(port, size, value | 0x1000000);
+}
+
+u32 partition_in(const struct cpu *self, u16 port, u32 size)
+{
+    (void)self;
+    return port * size;
+}
+
 void platform_reset(void)
 {
     longjmp(stopped, 2);
@@ -41,8 +60,9 @@ void cpu_stop(void)
     longjmp(stopped, 1);
 }
 
-enum first_touch memory_first_touch(u64 gpa)
+enum first_touch memory_first_touch(struct guest *self, u64 gpa)
 {
+    (void)self;
     (void)gpa;
     return touch;
 }
@@ -126,7 +146,8 @@ void credit_vmrun(struct cpu *self)
 static int set_up(void **state)
 {
     static struct boot_info info;
-    static struct boot_guest guest;
+    static struct boot_guest boot;
+    static struct guest guest;
     (void)state;
 
     memset(&fake, 0, sizeof(fake));
@@ -138,10 +159,11 @@ static int set_up(void **state)
     cpu->pmu.core.attention = 1;
     vmcb = cpu_vmcb(cpu);
     hv.info = &info;
-    info.guests = (u64)&guest;
+    guest = (struct guest){.boot = &boot, .io_map = 0x3000, .msr_map = 0x1000};
+    cpu->guest = &guest;
     hv.apic_base = 0xfee00000;
-    hv.guest_map.root = (u64 *)0x7000;
-    svm = (struct svm){.iopm = 0x3000, .msrpm = 0x1000, .flush_by_asid = true};
+    guest.map.root = (u64 *)0x7000;
+    svm = (struct svm){.flush_by_asid = true};
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "asm.h"
 #include "hv.h"
 #include "memory.h"
+#include "memory_type.h"
 #include "msr.h"
 #include "vmx/vmx.h"
 
@@ -23,6 +24,7 @@ void vmx_shape_map(struct page_map *map)
     map->gib_pages = cap & EPT_CAP_1GIB;
     map->table_bits = map->leaf_bits = EPT_READ | EPT_WRITE | EPT_EXECUTE;
     map->type = type_bits;
+    map->write_back = (u64)TYPE_WB << EPT_TYPE_SHIFT;
     if (map->levels == 4)
         hv.phys_limit = MIN(hv.phys_limit, BIT(48));
 }

@@ -87,7 +87,7 @@ static void deliver(struct cpu *cpu, u8 what)
 
 static void set_stepping(struct cpu *cpu, bool step)
 {
-    u64 controls = vmx.controls.word[WORD_PRIMARY];
+    u64 controls = vmx_primary(cpu);
 
     if (cpu->vmx.stepping == step)
         return;

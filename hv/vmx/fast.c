@@ -10,6 +10,7 @@
 #include "hv.h"
 #include "msr.h"
 #include "pmu/pmu.h"
+#include "startup.h"
 #include "vmx/vmx.h"
 
 /* Single-stepping and resume need care after an emulated instruction (slow.c). */
@@ -70,12 +71,31 @@ static inline bool finish_selector(struct cpu *cpu, u32 counter, u32 low, u32 hi
     return opaque(true);
 }
 
+/* The filter's answer means nothing for it, so it comes here from either. It exits in machines of
+ * several guests only, or where a processor is not captured. */
+static __attribute__((noinline)) bool fast_icr(struct cpu *cpu)
+{
+    u32 low = (u32)cpu->regs[RAX];
+
+    if (unlikely((u32)cpu->regs[RCX] != IA32_X2APIC_ICR))
+        return false;
+    if (unlikely(icr_is_judged(low)) && !icr_is_plain(cpu, low, (u32)cpu->regs[RDX]))
+        return false;
+    if (unlikely(!wrmsr_halves_safe(IA32_X2APIC_ICR, (u32)cpu->regs[RAX], (u32)cpu->regs[RDX])))
+        return false;
+    cpu->exits[EXIT_IPI]++;
+    vmx_advance();
+    return opaque(true);
+}
+
 /* What filter_allows_halves() refuses may be allowed all the same by its upper half. */
 static __attribute__((noinline)) bool fast_denied(struct cpu *cpu)
 {
     u32 low = (u32)cpu->regs[RAX], counter = (u32)cpu->regs[RCX] - IA32_PERFEVTSEL0;
 
-    if (unlikely(counter >= PMU_INTEL_COUNTERS || pmu.mode != PMU_FILTERED || (u32)cpu->regs[RDX]))
+    if (unlikely(counter >= PMU_INTEL_COUNTERS))
+        return fast_icr(cpu);
+    if (unlikely(cpu->pmu.core.mode != PMU_FILTERED || (u32)cpu->regs[RDX]))
         return false;
     if (unlikely(low & (u32)PERFEVTSEL_DENIED)) /* may fault */
         return false;
@@ -90,12 +110,12 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
 {
     u32 low = (u32)cpu->regs[RAX], high = (u32)cpu->regs[RDX], counter;
 
-    if (unlikely(!filter_allows_halves(&pmu.filter, low, high)))
+    if (unlikely(!filter_allows_halves(cpu->pmu.core.filter, low, high)))
         return fast_denied(cpu);
     FORGET_REGISTERS();
     counter = (u32)cpu->regs[RCX] - IA32_PERFEVTSEL0;
     if (unlikely(counter >= PMU_INTEL_COUNTERS))
-        return false;
+        return fast_icr(cpu);
     low = (u32)cpu->regs[RAX];
     if (unlikely(pmu_intel_needs_attention(low)))
         cpu->pmu.core.attention = PMU_INTEL_ALL; /* in short for this one's bit */

@@ -5,6 +5,7 @@
 #include "asm.h"
 #include "hv.h"
 #include "kick.h"
+#include "pmu/pmu.h"
 #include "startup.h"
 #include "vmx/vmx.h"
 
@@ -40,13 +41,42 @@ static void wait_for_sipi(struct cpu *cpu)
     vmwrite(VMCS_ACTIVITY, ACTIVITY_WAIT_FOR_SIPI);
 }
 
+/* The maps of another guest, perhaps, and nothing of what was: INVEPT and INVVPID (29.4.3.3). */
+static void begin_life(struct cpu *cpu)
+{
+    forget_events(cpu);
+    cpu->deaf = false;
+    cpu->vmx.stepping = false;
+    vmx_set_controls(cpu);
+    vmx_flush_ept();
+    vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+    if (vmx.global_ctrl) /* as after power-on (20.2.2) */
+        vmx_set_global_ctrl(cpu, BIT(pmu.intel.counters) - 1);
+}
+
+void vmx_boot(struct cpu *cpu)
+{
+    begin_life(cpu);
+    vmx_boot_state(cpu);
+}
+
+void vmx_await_sipi(struct cpu *cpu)
+{
+    begin_life(cpu);
+    vmx_reset_state(cpu, 0);
+    cpu->captured = true;
+    wait_for_sipi(cpu);
+    vmx_before_entry(cpu);
+    vmx_enter(cpu);
+}
+
 void vmx_init_exit(struct cpu *cpu)
 {
     if (cpu->vmx.absorbing) {
         cpu->vmx.absorbing = false;
         return;
     }
-    if (kick_answer(cpu)) {
+    if (kick_attend(cpu)) {
         cpu->exits[EXIT_KICK]++;
         return;
     }
@@ -61,5 +91,5 @@ void vmx_sipi_exit(struct cpu *cpu)
     vmx_reset_state(cpu, (u8)vmread(VMCS_QUALIFICATION));
     cpu->state = CORE_RUNNING;
     cpu->deaf = false;
-    kick_answer(cpu);
+    kick_attend(cpu);
 }

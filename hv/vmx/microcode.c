@@ -42,6 +42,7 @@ static u64 locate(const struct guest_memory *memory, const struct guest_paging *
 bool vmx_load_microcode(const struct cpu *cpu, u64 data)
 {
     const struct guest_memory memory = {.read = memory_read,
+                                        .context = cpu->guest,
                                         .address_mask = (hv.phys_limit - 1) & PTE_ADDRESS};
     const struct guest_paging paging = {vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3),
                                         vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_EFER)};

@@ -1,7 +1,7 @@
 /* MSRs whose value is the VMCS's while the hypervisor runs, or whose writes have effects beyond the
  * processor. All others are the same on both vendors' machines (hv/msr_access.c). */
 #include "asm.h"
-#include "hv.h"
+#include "guest.h"
 #include "memory.h"
 #include "msr.h"
 #include "msr_access.h"
@@ -30,9 +30,9 @@ static bool mtrr_write(u32 msr, u64 value)
 }
 
 /* The exit has cleared the register and the entry will load it. The processor judges the value. */
-static bool debugctl_write(u64 value)
+static bool debugctl_write(const struct cpu *cpu, u64 value)
 {
-    value = pmu_intel_debugctl(hv.msr.granted, value);
+    value = pmu_intel_debugctl(cpu->guest->msr.granted, value);
     if (!wrmsr_safe(IA32_DEBUGCTL, value))
         return false;
     wrmsr(IA32_DEBUGCTL, 0);
@@ -42,12 +42,12 @@ static bool debugctl_write(u64 value)
 
 bool vmx_msr_write(struct cpu *cpu, u32 msr, u64 value)
 {
-    bool mtrr = is_mtrr(msr);
+    bool mtrr = is_mtrr(msr), machines = mtrr || msr == IA32_BIOS_UPDT_TRIG;
 
-    if (!mtrr && msr != IA32_DEBUGCTL && msr != IA32_BIOS_UPDT_TRIG)
+    if (machines ? is_partition(cpu->guest) : msr != IA32_DEBUGCTL)
         return msr_write(cpu, msr, value);
     cpu->exits[EXIT_MSR_WRITE]++;
     if (msr == IA32_BIOS_UPDT_TRIG)
         return vmx_load_microcode(cpu, value);
-    return mtrr ? mtrr_write(msr, value) : debugctl_write(value);
+    return mtrr ? mtrr_write(msr, value) : debugctl_write(cpu, value);
 }

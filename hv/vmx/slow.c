@@ -30,8 +30,7 @@ static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
              vmread(VMCS_EXIT_CONTROLS), vmread(VMCS_ENTRY_CONTROLS));
     log_line("panic:   event %x interruptibility %x activity %x", vmread(VMCS_ENTRY_EVENT),
              vmread(VMCS_INTERRUPTIBILITY), vmread(VMCS_ACTIVITY));
-    log_line("panic: this core is stopped; the others go on");
-    cpu_stop();
+    exit_unexpected(cpu);
 }
 
 /* SDM 31.4 */
@@ -265,8 +264,8 @@ static void dispatch(struct cpu *cpu, u64 reason)
         handle_xsetbv(cpu);
         return;
     case VMX_EXIT_INVD:
-        cpu->exits[EXIT_INVD]++;
-        wbinvd();
+    case VMX_EXIT_WBINVD:
+        exit_invd(cpu);
         finish_instruction(cpu);
         return;
     case VMX_EXIT_VMCALL:

@@ -13,8 +13,8 @@
  *   refused                VMX, SMX, FRED, memory encryption keys (hv/vmx/controls.c) */
 /* clang-format on */
 #include "asm.h"
+#include "guest.h"
 #include "host.h"
-#include "hv.h"
 #include "msr.h"
 #include "pmu/intel.h"
 #include "vcpu.h"
@@ -232,6 +232,30 @@ void vmx_reset_state(struct cpu *cpu, u8 vector)
     vmx_flush_vpid(); /* control registers have changed under its translations (29.4.3.3) */
 }
 
+static struct segment flat_segment(u16 selector, u32 rights)
+{
+    return (struct segment){selector, 0xffffffff, rights, 0};
+}
+
+/* boot_info.h, struct boot_guest. */
+void vmx_boot_state(struct cpu *cpu)
+{
+    const struct boot_guest *boot = cpu->guest->boot;
+
+    vmx_reset_state(cpu, 0);
+    for (enum vmcs_segment i = SEG_ES; i <= SEG_DS; i++)
+        write_segment(i, flat_segment(BOOT_DS, 0xc093));
+    write_segment(SEG_CS, flat_segment(BOOT_CS, 0xa09b));
+    vmwrite(VMCS_GUEST_GDTR_BASE, boot->gdt);
+    vmwrite(VMCS_GUEST_GDTR_LIMIT, BOOT_GDT_LIMIT);
+    vmx_write_cr0(BOOT_CR0);
+    vmx_write_cr4(CR4_PAE);
+    write_efer(EFER_LME | EFER_LMA);
+    vmwrite(VMCS_GUEST_CR3, boot->cr3);
+    vmwrite(VMCS_GUEST_RIP, boot->entry);
+    cpu->regs[RSI] = boot->boot_params;
+}
+
 static void host_msrs(void)
 {
     vmwrite(VMCS_HOST_PAT, PAT_RESET);
@@ -289,23 +313,32 @@ static void global_ctrl_lists(struct cpu *cpu)
     vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, lists);
 }
 
+/* Where the guest has lost its PMU, counters must not show through RDPMC either. */
+u32 vmx_primary(const struct cpu *cpu)
+{
+    return vmx.controls.word[WORD_PRIMARY] |
+           (cpu->guest->pmu.mode == PMU_OFF ? (u32)PRIMARY_RDPMC : 0);
+}
+
 /* Exceptions, interrupts and NMIs stay in the guest. */
 void vmx_set_controls(struct cpu *cpu)
 {
+    const struct guest *guest = cpu->guest;
     const u32 *word = vmx.controls.word;
 
     vmwrite(VMCS_PIN_CONTROLS, word[WORD_PIN]);
-    vmwrite(VMCS_PRIMARY_CONTROLS, word[WORD_PRIMARY]);
-    vmwrite(VMCS_SECONDARY_CONTROLS, word[WORD_SECONDARY]);
+    vmwrite(VMCS_PRIMARY_CONTROLS, vmx_primary(cpu));
+    vmwrite(VMCS_SECONDARY_CONTROLS,
+            word[WORD_SECONDARY] | (is_partition(guest) ? vmx.wbinvd_exits : 0));
     vmwrite(VMCS_EXIT_CONTROLS, word[WORD_EXIT]);
     vmwrite(VMCS_EXCEPTION_BITMAP, 0);
     vmwrite(VMCS_PF_ERROR_MASK, 0);
     vmwrite(VMCS_PF_ERROR_MATCH, 0);
     vmwrite(VMCS_CR3_TARGETS, 0);
-    vmwrite(VMCS_IO_BITMAP_A, vmx.io_bitmap);
-    vmwrite(VMCS_IO_BITMAP_B, vmx.io_bitmap + PAGE_SIZE);
-    vmwrite(VMCS_MSR_BITMAP, vmx.msr_bitmap);
-    vmwrite(VMCS_EPT_POINTER, vmx.ept_pointer);
+    vmwrite(VMCS_IO_BITMAP_A, guest->io_map);
+    vmwrite(VMCS_IO_BITMAP_B, guest->io_map + PAGE_SIZE);
+    vmwrite(VMCS_MSR_BITMAP, guest->msr_map);
+    vmwrite(VMCS_EPT_POINTER, vmx_ept_pointer(&guest->map));
     if (word[WORD_SECONDARY] & SECONDARY_VPID)
         vmwrite(VMCS_VPID, GUEST_VPID);
     if (word[WORD_SECONDARY] & SECONDARY_XSAVES)

@@ -2,9 +2,8 @@
 #include "vmx/vmx.h"
 #include "apic.h"
 #include "asm.h"
+#include "guest.h"
 #include "host.h"
-#include "hv.h"
-#include "io.h"
 #include "msr.h"
 #include "pmu/pmu.h"
 #include "preflight.h"
@@ -30,6 +29,7 @@ static void read_features(void)
     vmx.cr0_fixed1 = rdmsr(IA32_VMX_CR0_FIXED1);
     vmx.cr4_fixed0 = rdmsr(IA32_VMX_CR4_FIXED0);
     vmx.cr4_fixed1 = rdmsr(IA32_VMX_CR4_FIXED1);
+    vmx.wbinvd_exits = (u32)(rdmsr(IA32_VMX_PROCBASED_CTLS2) >> 32) & SECONDARY_WBINVD;
     cpuid(0, 0, regs);
     if (regs[0] >= 0xa)
         cpuid(0xa, 0, regs);
@@ -39,39 +39,15 @@ static void read_features(void)
     vmx.global_list = !vmx.global_ctrl || !(vmx.controls.word[WORD_EXIT] & EXITCTL_SAVE_GLOBAL);
 }
 
-static bool take_maps(void)
+static void vmx_write_permissions(const struct guest *guest)
 {
-    vmx.msr_bitmap = (u64)page_alloc(&hv.pool);
-    vmx.io_bitmap = (u64)pages_alloc(&hv.pool, 2); /* 25.6.4 */
-    return vmx.msr_bitmap && vmx.io_bitmap;
-}
-
-static void read_policy(void)
-{
-    u32 regs[4];
-
-    cpuid(1, 0, regs);
-    hv.msr = (struct msr_context){.vendor = CPU_INTEL,
-                                  .family = msr_cpu_family(regs[0]),
-                                  .model = msr_cpu_model(regs[0]),
-                                  .pmu = boot_guest_at(0)->policy.pmu,
-                                  .unknown_gp = boot_guest_at(0)->policy.unknown_msr_gp,
-                                  .police_icr = hv.police_icr};
-}
-
-/* Where the guest has lost its PMU, counters must not show through RDPMC either. */
-static void vmx_write_permissions(void)
-{
-    u32 *primary = &vmx.controls.word[WORD_PRIMARY];
-
-    msr_bitmap_vmx((u8 *)vmx.msr_bitmap, &hv.msr);
-    *primary = (*primary & ~(u32)PRIMARY_RDPMC) | (pmu.mode == PMU_OFF ? PRIMARY_RDPMC : 0);
+    msr_bitmap_vmx((u8 *)guest->msr_map, &guest->msr);
 }
 
 /* The processor keeps nothing of the bitmaps. */
 static void vmx_permissions_changed(struct cpu *cpu)
 {
-    u32 primary = vmx.controls.word[WORD_PRIMARY];
+    u32 primary = vmx_primary(cpu);
 
     vmwrite(VMCS_PRIMARY_CONTROLS, cpu->vmx.stepping ? primary | PRIMARY_MTF : primary);
 }
@@ -81,14 +57,7 @@ static enum hv_status vmx_prepare(void)
     if (preflight(&firmware_ops) != PREFLIGHT_OK ||
         vmx_compute(&firmware_ops, &vmx.controls, &vmx.hidden) != VMX_NOTHING_MISSING)
         return HV_REFUSED;
-    if (!take_maps())
-        return HV_REGION_SMALL;
     read_features();
-    vmx.ept_pointer = vmx_ept_pointer(&hv.guest_map);
-    read_policy();
-    pmu_prepare(&hv.msr);
-    vmx_write_permissions();
-    io_bitmap((u8 *)vmx.io_bitmap);
     return HV_OK;
 }
 
@@ -209,11 +178,15 @@ static void inject_gp(struct cpu *cpu)
 
 const struct vendor vmx_vendor = {
     .name = "VT-x",
+    .msr_map_pages = 1, /* SDM 25.6.9 */
+    .io_map_pages = 2,  /* SDM 25.6.4 */
     .shape_map = vmx_shape_map,
     .prepare = vmx_prepare,
     .capture = vmx_capture,
     .enable = vmx_enable,
     .reset = vmx_reset,
+    .boot = vmx_boot,
+    .await_sipi = vmx_await_sipi,
     .enter = enter,
     .init_exits = init_exits,
     .write_permissions = vmx_write_permissions,

@@ -13,8 +13,7 @@ struct vmx {
     u32 revision;             /* of VMCS and VMXON regions: IA32_VMX_BASIC 30:0 */
     u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
     u64 ept_vpid_cap;
-    u64 ept_pointer;
-    u64 msr_bitmap, io_bitmap;
+    u32 wbinvd_exits; /* the control, if it can be set: for partitions */
     bool global_ctrl; /* IA32_PERF_GLOBAL_CTRL exists; it is 0 while the hypervisor runs ... */
     bool global_list; /* ... by MSR lists, for want of a control that saves the guest's */
 };
@@ -33,8 +32,10 @@ struct control_registers {
 void vmx_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp,
                        struct control_registers old);
 void vmx_reset_state(struct cpu *cpu, u8 vector);
+void vmx_boot_state(struct cpu *cpu);
 void vmx_host_state(struct cpu *cpu);
 void vmx_set_controls(struct cpu *cpu);
+u32 vmx_primary(const struct cpu *cpu);
 
 /* The guest's IA32_PERF_GLOBAL_CTRL, while the hypervisor runs; 0 where there is none. */
 static inline u64 vmx_global_ctrl(const struct cpu *cpu)
@@ -62,6 +63,8 @@ bool vmx_inject_machine_check(struct cpu *cpu);
 /* hv/vmx/init.c */
 void vmx_init_exit(struct cpu *cpu);
 void vmx_sipi_exit(struct cpu *cpu);
+__attribute__((noreturn)) void vmx_await_sipi(struct cpu *cpu);
+void vmx_boot(struct cpu *cpu);
 u32 vmx_signal_icr(void);
 void vmx_absorb_signal(struct cpu *cpu);
 

@@ -40,6 +40,12 @@ void log_line(const char *format, ...)
     (void)format;
 }
 
+void vmx_enter(struct cpu *self)
+{
+    (void)self;
+    longjmp(stopped, 3);
+}
+
 void cpu_stop(void)
 {
     longjmp(stopped, 1);
@@ -109,6 +115,33 @@ void apic_page_write(struct cpu *self, u64 gpa)
 {
     (void)self;
     page_write = gpa;
+}
+
+void guest_claim(struct cpu *self)
+{
+    (void)self;
+}
+
+void guest_attend(struct cpu *self)
+{
+    (void)self;
+}
+
+void exit_invd(struct cpu *self)
+{
+    self->exits[EXIT_INVD]++;
+    wbinvd();
+}
+
+void exit_unexpected(struct cpu *self)
+{
+    (void)self;
+    cpu_stop();
+}
+
+bool kick_attend(struct cpu *self)
+{
+    return kick_answer(self);
 }
 
 bool kick_answer(struct cpu *self)
@@ -253,6 +286,8 @@ void vmx_hide(const struct vmx_hidden *hidden, u32 leaf, u32 subleaf, u32 regs[4
 static int set_up(void **state)
 {
     static struct boot_info info;
+    static struct boot_guest boot;
+    static struct guest guest;
     (void)state;
 
     memset(&fake, 0, sizeof(fake));
@@ -273,6 +308,8 @@ static int set_up(void **state)
     block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
     memset(block, 0, CPU_BLOCK_SIZE);
     cpu = (struct cpu *)(block + CPU_STACK_TOP);
+    guest = (struct guest){.boot = &boot};
+    cpu->guest = &guest;
     hv = (struct hv){.info = &info, .apic_base = 0xfee00000, .phys_limit = BIT(52)};
     info.bsp = 1;
     vmx = (struct vmx){.cr0_fixed0 = CR0_PE | CR0_PG | CR0_NE,
