@@ -1,7 +1,6 @@
 #include "apic.h"
 #include "asm.h"
 #include "hv.h"
-#include "insn.h"
 #include "log.h"
 #include "memory.h"
 #include "msr.h"
@@ -124,26 +123,6 @@ static void write_register(struct cpu *cpu, u32 offset, u32 value)
     *apic_register(offset) = value;
 }
 
-static u32 fetch(const struct code_state *code, u8 bytes[INSN_MAX])
-{
-    u64 linear = guest_linear_rip(code->cs_base, code->rip, code->long_mode);
-
-    return memory_read_linear(&code->paging, linear, bytes, INSN_MAX);
-}
-
-static enum insn_status decode(const struct code_state *code, struct store_insn *insn)
-{
-    enum code_mode mode = code->long_mode ? CODE_64 : code->default32 ? CODE_32 : CODE_16;
-    u8 bytes[INSN_MAX];
-    enum insn_status status = INSN_TRUNCATED;
-
-    if (code->byte_count)
-        status = insn_decode_store(code->bytes, code->byte_count, mode, insn);
-    if (status == INSN_TRUNCATED)
-        status = insn_decode_store(bytes, fetch(code, bytes), mode, insn);
-    return status;
-}
-
 static bool needs_old_value(const struct store_insn *insn)
 {
     return insn->kind != STORE_MOV;
@@ -157,7 +136,7 @@ void apic_page_write(struct cpu *cpu, u64 gpa)
     enum insn_status status;
 
     vendor->code_state(cpu, &code);
-    status = decode(&code, &insn);
+    status = guest_store(cpu->known_stores, &code, &insn);
     if (status != INSN_OK || offset % 16) {
         cpu->exits[EXIT_APIC_PAGE]++;
         log_guest("core %u: APIC write at %x not understood (offset %x, reason %u): #GP",
