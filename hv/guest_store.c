@@ -2,6 +2,7 @@
 #include "asm.h"
 #include "hv.h"
 #include "memory.h"
+#include "msr.h"
 #include "vcpu.h"
 
 #define TOO_MANY (STORE_WORDS + 1)
@@ -9,9 +10,24 @@
 static bool same_state(const struct known_store *known, const struct guest_paging *paging,
                        u64 linear, u8 mode)
 {
-    return known->linear == linear && known->mode == mode && known->paging.cr0 == paging->cr0 &&
-           known->paging.cr3 == paging->cr3 && known->paging.cr4 == paging->cr4 &&
+    return known->words && known->linear == linear && known->mode == mode &&
+           known->paging.cr0 == paging->cr0 && known->paging.cr4 == paging->cr4 &&
            known->paging.efer == paging->efer;
+}
+
+/* Another process: another root table, mostly with the same entry for the kernel. */
+static bool same_root(struct known_store *known, u64 cr3)
+{
+    u64 gpa = (cr3 & PTE_ADDRESS) + known->word[0].gpa % PAGE_SIZE, entry = 0;
+
+    if (known->paging.cr3 == cr3)
+        return true;
+    if (!(known->paging.efer & EFER_LMA) || !memory_read(NULL, gpa, &entry, sizeof(entry)) ||
+        entry != known->word[0].value)
+        return false;
+    known->paging.cr3 = cr3;
+    known->word[0].gpa = gpa;
+    return true;
 }
 
 /* The addresses were judged when they were first read (memory_read). */
@@ -23,7 +39,7 @@ static bool same_words(const struct known_store *known)
     for (; word < end; word++)
         if (!read_safe(word->gpa, &value) || value != word->value)
             return false;
-    return word != known->word;
+    return true;
 }
 
 static void note(struct known_store *known, u64 gpa, const u8 *word)
@@ -69,7 +85,8 @@ static enum insn_status fetch(struct known_store *known, const struct code_state
     u64 linear = guest_linear_rip(code->cs_base, code->rip, code->long_mode);
     enum insn_status status;
 
-    if (same_state(known, &code->paging, linear, mode) && same_words(known))
+    if (same_state(known, &code->paging, linear, mode) && same_root(known, code->paging.cr3) &&
+        same_words(known))
         return INSN_OK;
     known->paging = code->paging;
     known->linear = linear;
@@ -90,7 +107,7 @@ enum insn_status guest_store(struct known_store *known, const struct code_state 
         status = insn_decode_store(code->bytes, code->byte_count, mode, insn);
     if (status != INSN_TRUNCATED)
         return status;
-    known += (code->rip ^ code->paging.cr3 >> 12) % KNOWN_STORES;
+    known += code->rip % KNOWN_STORES;
     status = fetch(known, code, (u8)mode);
     *insn = known->insn;
     return status;

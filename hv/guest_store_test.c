@@ -156,8 +156,7 @@ static void patched_code_is_decoded_anew(void **state)
 
 static void every_register_that_matters_is_compared(void **state)
 {
-    u64 *registers[] = {&code.paging.cr0, &code.paging.cr3, &code.paging.cr4, &code.paging.efer,
-                        &code.rip};
+    u64 *registers[] = {&code.paging.cr0, &code.paging.cr4, &code.paging.efer, &code.rip};
 
     (void)state;
     for (u32 i = 0; i < COUNT(registers); i++)
@@ -176,20 +175,47 @@ static void every_register_that_matters_is_compared(void **state)
     assert_int_equal(looks, 0);
 }
 
-/* Processes take turns, and the kernel half is the same in all. */
-static void address_spaces_are_known_apart(void **state)
+/* Processes take turns; the kernel's half is the same in all. */
+static void another_root_is_followed(void **state)
 {
     (void)state;
     EXPECT_FETCHED();
-    code.paging.cr3 = 0x8000;
-    EXPECT_FETCHED();
-    EXPECT_KNOWN();
-    code.paging.cr3 = 0x1000;
+    for (u32 i = 0; i < 4; i++) {
+        code.paging.cr3 ^= 0x9000;
+        assert_int_equal(store(), INSN_OK);
+        assert_int_equal(fetches, 1);
+        assert_int_equal(looks, 6);
+        EXPECT_KNOWN();
+        assert_int_equal(looks, 6);
+    }
+    set_entry(0x8000, 511, 0); /* the other one's */
     EXPECT_KNOWN();
     set_entry(0x1000, 511, 0);
     assert_int_equal(store(), INSN_TRUNCATED);
+}
+
+static void a_root_of_its_own_is_walked(void **state)
+{
+    (void)state;
+    EXPECT_FETCHED();
+    set_entry(0x8000, 511, 0x9000 | PTE_P);
+    set_entry(0x9000, 510, 0x3000 | PTE_P);
     code.paging.cr3 = 0x8000;
+    assert_int_equal(store(), INSN_OK);
+    assert_int_equal(fetches, 6);
     EXPECT_KNOWN();
+    set_entry(0x9000, 510, 0);
+    assert_int_equal(store(), INSN_TRUNCATED);
+}
+
+static void a_root_elsewhere_is_not_read(void **state)
+{
+    (void)state;
+    EXPECT_FETCHED();
+    refused = code.paging.cr3 = 0x8000;
+    assert_int_equal(store(), INSN_TRUNCATED);
+    code.paging.cr3 = sizeof(ram);
+    assert_int_equal(store(), INSN_TRUNCATED);
 }
 
 static void across_pages_nothing_is_kept(void **state)
@@ -267,7 +293,9 @@ int main(void)
         cmocka_unit_test_setup(a_moved_page_is_followed, reset),
         cmocka_unit_test_setup(patched_code_is_decoded_anew, reset),
         cmocka_unit_test_setup(every_register_that_matters_is_compared, reset),
-        cmocka_unit_test_setup(address_spaces_are_known_apart, reset),
+        cmocka_unit_test_setup(another_root_is_followed, reset),
+        cmocka_unit_test_setup(a_root_of_its_own_is_walked, reset),
+        cmocka_unit_test_setup(a_root_elsewhere_is_not_read, reset),
         cmocka_unit_test_setup(across_pages_nothing_is_kept, reset),
         cmocka_unit_test_setup(entries_of_4_bytes_are_not_kept, reset),
         cmocka_unit_test_setup(without_paging_the_code_alone_is_looked_at, reset),
