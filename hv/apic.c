@@ -2,7 +2,6 @@
 #include "asm.h"
 #include "hv.h"
 #include "log.h"
-#include "memory.h"
 #include "msr.h"
 #include "startup.h"
 #include "vcpu.h"
