@@ -28,6 +28,17 @@ static u64 take_pages(u32 pages)
     return first;
 }
 
+static bool has_eraps(void)
+{
+    u32 regs[4];
+
+    cpuid(0x80000000, 0, regs);
+    if (regs[0] < 0x80000021)
+        return false;
+    cpuid(0x80000021, 0, regs);
+    return regs[0] & BIT(24);
+}
+
 static void read_features(void)
 {
     u32 regs[4];
@@ -36,13 +47,19 @@ static void read_features(void)
     svm.flush_by_asid = regs[3] & BIT(6);
     svm.decode_assists = regs[3] & BIT(7);
     svm.v_spec_ctrl = regs[3] & BIT(20);
+    svm.eraps = has_eraps();
 }
 
-/* R_INIT is there when it reads back (DESIGN.md, Start-up); emulators ignore it. */
+/* R_INIT is there when it reads back (DESIGN.md, Start-up); emulators ignore it. Not under another
+ * hypervisor: KVM keeps the bit and does nothing by it. */
 static bool r_init_works(void)
 {
     u64 old = rdmsr(MSR_VM_CR), now = 0;
+    u32 regs[4];
 
+    cpuid(1, 0, regs);
+    if (regs[2] & BIT(31))
+        return false;
     if (!wrmsr_safe(MSR_VM_CR, old | VM_CR_R_INIT))
         return false;
     now = rdmsr(MSR_VM_CR);
@@ -99,7 +116,6 @@ static enum hv_status svm_enable(struct cpu *cpu)
     wrmsr(MSR_VM_HSAVE_PA, cpu_hsave(cpu));
     if (svm.init_exits)
         wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
-    pmu_start(cpu);
     return HV_OK;
 }
 
@@ -119,6 +135,18 @@ static void svm_reset(struct cpu *cpu, u8 vector)
 {
     apic_note(cpu);
     svm_reset_state(cpu, vector);
+}
+
+/* On the host's tables, where MSRs may fault: pmu_start() goes on until one does. The guest's PAT
+ * and SPEC_CTRL are in its VMCB by now. The host's own are part of every guest's as well: its PAT
+ * gives nested leaves their type (APM 15.25.8), its SPEC_CTRL is in force with theirs (15.37.1). */
+static __attribute__((noreturn)) void enter(struct cpu *cpu)
+{
+    wrmsr(IA32_PAT, PAT_RESET);
+    if (svm.v_spec_ctrl)
+        wrmsr(IA32_SPEC_CTRL, 0);
+    pmu_start(cpu);
+    svm_enter(cpu);
 }
 
 static bool svm_init_exits(void)
@@ -176,7 +204,7 @@ const struct vendor svm_vendor = {
     .capture = svm_capture,
     .enable = svm_enable,
     .reset = svm_reset,
-    .enter = svm_enter,
+    .enter = enter,
     .init_exits = svm_init_exits,
     .write_permissions = svm_write_permissions,
     .permissions_changed = svm_permissions_changed,
