@@ -149,6 +149,10 @@ static inline void store_tables(struct pseudo_descriptor *gdtr, struct pseudo_de
     *idtr = (struct pseudo_descriptor){0xfff, 0x5000};
 }
 
+static inline void clgi(void)
+{
+}
+
 static inline void vmsave(void *vmcb)
 {
     (void)vmcb;

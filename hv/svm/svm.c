@@ -113,6 +113,7 @@ static enum hv_status svm_enable(struct cpu *cpu)
     if (preflight(&native_ops) != PREFLIGHT_OK)
         return HV_REFUSED;
     wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
+    clgi(); /* NMIs and INITs wait for the guest: the IDT is still firmware's */
     wrmsr(MSR_VM_HSAVE_PA, cpu_hsave(cpu));
     if (svm.init_exits)
         wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
