@@ -59,6 +59,12 @@ static void apic_write(u32 offset, u32 value)
         *apic_register(offset) = value;
 }
 
+void apic_disable(void)
+{
+    if (rdmsr(IA32_APIC_BASE) & APIC_BASE_EN)
+        apic_write(APIC_SVR, SVR_RESET);
+}
+
 /* APM 16.3.3: LVT entries masked, spurious vector 0xff, the rest 0. x2APIC mode has no LDR and DFR
  * to write. */
 static void write_reset_values(void)
@@ -67,8 +73,9 @@ static void write_reset_values(void)
         u16 offset;
         u32 value;
     } values[] = {
-        {0x080, 0},       {0x320, 0x10000}, {0x330, 0x10000}, {0x340, 0x10000}, {0x350, 0x10000},
-        {0x360, 0x10000}, {0x370, 0x10000}, {0x380, 0},       {0x3e0, 0},       {0x0f0, 0xff},
+        {0x080, 0},       {0x320, 0x10000},      {0x330, 0x10000}, {0x340, 0x10000},
+        {0x350, 0x10000}, {0x360, 0x10000},      {0x370, 0x10000}, {0x380, 0},
+        {0x3e0, 0},       {APIC_SVR, SVR_RESET},
     };
 
     for (u32 i = 0; i < COUNT(values); i++)
