@@ -907,7 +907,7 @@ static void outs_by_its_description(void **state)
 static void what_a_guest_has_not(void **state)
 {
     static const u8 reasons[] = {11, 19, 20, 21, 22, 23, 24, 25, 26, 27,
-                                 50, 53, 59, 76, 77, 78, 79, 84, 85};
+                                 50, 53, 59, 60, 76, 77, 78, 79, 84, 85};
 
     (void)state;
     for (u32 i = 0; i < COUNT(reasons); i++) {
