@@ -15,6 +15,11 @@ static bool same_state(const struct known_store *known, const struct guest_pagin
            known->paging.efer == paging->efer;
 }
 
+static bool in_long_mode(const struct guest_paging *paging)
+{
+    return (paging->cr0 & CR0_PG) && (paging->efer & EFER_LMA);
+}
+
 /* Another process: another root table, mostly with the same entry for the kernel. */
 static bool same_root(struct known_store *known, u64 cr3)
 {
@@ -22,7 +27,7 @@ static bool same_root(struct known_store *known, u64 cr3)
 
     if (known->paging.cr3 == cr3)
         return true;
-    if (!(known->paging.efer & EFER_LMA) || !memory_read(NULL, gpa, &entry, sizeof(entry)) ||
+    if (!in_long_mode(&known->paging) || !memory_read(NULL, gpa, &entry, sizeof(entry)) ||
         entry != known->word[0].value)
         return false;
     known->paging.cr3 = cr3;

@@ -34,4 +34,12 @@ struct code_state;
 enum insn_status guest_store(struct known_store *known, const struct code_state *code,
                              struct store_insn *insn);
 
+/* Where an INIT resets the core in the middle of the hypervisor (hv/lock.h), one of them may be
+ * half written. */
+static inline void guest_store_forget(struct known_store *known)
+{
+    for (u32 i = 0; i < KNOWN_STORES; i++)
+        known[i].words = 0;
+}
+
 #endif

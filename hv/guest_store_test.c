@@ -88,8 +88,9 @@ static void expect_mov(void)
     assert_int_equal(insn.length, 6);
 }
 
-#define EXPECT_FETCHED() (assert_int_equal(store(), INSN_OK), assert_int_equal(fetches, 5))
-#define EXPECT_KNOWN()   (assert_int_equal(store(), INSN_OK), assert_int_equal(fetches, 0))
+#define EXPECT_FETCHES(n) (assert_int_equal(store(), INSN_OK), assert_int_equal(fetches, n))
+#define EXPECT_FETCHED()  EXPECT_FETCHES(5)
+#define EXPECT_KNOWN()    EXPECT_FETCHES(0)
 
 static void the_second_time_it_is_known(void **state)
 {
@@ -258,6 +259,10 @@ static void without_paging_the_code_alone_is_looked_at(void **state)
     assert_int_equal(fetches, 1);
     EXPECT_KNOWN();
     assert_int_equal(looks, 2);
+    code.paging.efer = EFER_LMA; /* no processor has it so; CR3 leads nowhere all the same */
+    EXPECT_FETCHES(1);
+    code.paging.cr3 = 0x2000;
+    EXPECT_FETCHES(1);
     code.default32 = false; /* the same bytes are another instruction */
     assert_int_equal(store(), INSN_WIDTH);
 }
@@ -270,6 +275,15 @@ static void what_may_not_be_read_is_never_known(void **state)
         assert_int_equal(store(), INSN_TRUNCATED);
         assert_int_equal(looks, 0);
     }
+}
+
+static void after_an_init_nothing_is_known(void **state)
+{
+    (void)state;
+    EXPECT_FETCHED();
+    guest_store_forget(known);
+    EXPECT_FETCHED();
+    EXPECT_KNOWN();
 }
 
 static void recorded_bytes_come_first(void **state)
@@ -300,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup(entries_of_4_bytes_are_not_kept, reset),
         cmocka_unit_test_setup(without_paging_the_code_alone_is_looked_at, reset),
         cmocka_unit_test_setup(what_may_not_be_read_is_never_known, reset),
+        cmocka_unit_test_setup(after_an_init_nothing_is_known, reset),
         cmocka_unit_test_setup(recorded_bytes_come_first, reset),
     };
 

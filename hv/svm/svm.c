@@ -135,6 +135,7 @@ static enum hv_status svm_capture(struct cpu *cpu, const struct launch *launch, 
 static void svm_reset(struct cpu *cpu, u8 vector)
 {
     apic_note(cpu);
+    guest_store_forget(cpu->known_stores);
     svm_reset_state(cpu, vector);
 }
 
