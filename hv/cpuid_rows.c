@@ -39,17 +39,15 @@ static const struct cpuid_row amd[] = {
     HIDE(0x80000020, 0, EBX, QOS_MONITOR, BITS(5, 5)),   /* ABMC */
     HIDE_LEAF(0x80000020, 3, QOS_MONITOR),               /* BMEC events */
     HIDE_LEAF(0x80000020, 5, QOS_MONITOR),               /* ABMC counters */
-    /* CpuidUserDis: SVM's intercept comes before its #GP (APM table 15-7). */
-    HIDE(0x80000021, ANY, EAX, SVM, BITS(17, 17)),
-    HIDE(0x80000022, ANY, EAX, PMU, BITS(0, 0)),      /* PerfMonV2 */
-    HIDE(0x80000022, ANY, EAX, LBR, BITS(2, 1)),      /* LbrStack, LbrAndPmcFreeze */
-    HIDE(0x80000022, ANY, EBX, PMU, BITS(3, 0)),      /* core counters */
-    HIDE(0x80000022, ANY, EBX, LBR, BITS(9, 4)),      /* LBR stack size */
-    HIDE(0x80000022, ANY, EBX, UNCORE, BITS(15, 10)), /* data fabric counters */
-    HIDE(0x80000022, ANY, EBX, UNCORE, BITS(21, 16)), /* memory controller counters */
-    HIDE(0x80000022, ANY, ECX, UNCORE, ~0U),          /* memory controllers */
-    HIDE_LEAF(0x80000023, ANY, SEV),                  /* multi-key encryption */
-    HIDE_LEAF(0x80000025, ANY, SEV),                  /* segmented RMP */
+    HIDE(0x80000022, ANY, EAX, PMU, BITS(0, 0)),         /* PerfMonV2 */
+    HIDE(0x80000022, ANY, EAX, LBR, BITS(2, 1)),         /* LbrStack, LbrAndPmcFreeze */
+    HIDE(0x80000022, ANY, EBX, PMU, BITS(3, 0)),         /* core counters */
+    HIDE(0x80000022, ANY, EBX, LBR, BITS(9, 4)),         /* LBR stack size */
+    HIDE(0x80000022, ANY, EBX, UNCORE, BITS(15, 10)),    /* data fabric counters */
+    HIDE(0x80000022, ANY, EBX, UNCORE, BITS(21, 16)),    /* memory controller counters */
+    HIDE(0x80000022, ANY, ECX, UNCORE, ~0U),             /* memory controllers */
+    HIDE_LEAF(0x80000023, ANY, SEV),                     /* multi-key encryption */
+    HIDE_LEAF(0x80000025, ANY, SEV),                     /* segmented RMP */
 };
 
 /* SDM volume 2, CPUID. Leaf 0AH is the processor's own. */

@@ -68,10 +68,10 @@ static void edited_leaves_are_not_plain(void **state)
 /* On Intel 8000_0002 and 8000_0004, of the processor's name, share their bits with 12H and 14H. */
 static void busy_leaves_are_plain(void **state)
 {
-    static const u32 busy[] = {0,          2,          4,          5,
-                               6,          0x10,       0x15,       0x16,
-                               0x80000000, 0x80000002, 0x80000003, 0x80000004,
-                               0x80000005, 0x80000006, 0x8000001e, 0x80000026};
+    static const u32 busy[] = {0,          2,          4,          5,          6,
+                               0x10,       0x15,       0x16,       0x80000000, 0x80000002,
+                               0x80000003, 0x80000004, 0x80000005, 0x80000006, 0x8000001e,
+                               0x80000021, 0x80000026};
     static const u32 busy_intel[] = {0,    2,    4,    5,    6,          0xb,        0x10,
                                      0x15, 0x16, 0x1a, 0x1f, 0x80000000, 0x80000006, 0x80000008};
 
