@@ -28,7 +28,7 @@ $(BUILD)/hv/%.o: hv/%.c
 
 # Small, but for what exits run often: crediting, and the slow switch.
 $(BUILD)/hv/pmu/credit%.o $(BUILD)/hv/svm/slow.o $(BUILD)/hv/vmx/slow.o $(BUILD)/hv/msr_access%.o \
-   $(BUILD)/hv/apic.o $(BUILD)/hv/insn.o $(BUILD)/hv/guest_mem.o $(BUILD)/hv/exits.o $(BUILD)/hv/memory.o \
+   $(BUILD)/hv/apic.o $(BUILD)/hv/insn.o $(BUILD)/hv/guest_mem.o $(BUILD)/hv/guest_store.o $(BUILD)/hv/exits.o $(BUILD)/hv/memory.o \
    $(BUILD)/hv/svm/svm.o: HV_CFLAGS += -O2
 
 # The fast path: no frame pointer, and a calling convention in which nearly nothing needs saving

@@ -1,9 +1,8 @@
 #include "apic.h"
 #include "asm.h"
 #include "guest.h"
-#include "insn.h"
+#include "guest_store.h"
 #include "log.h"
-#include "memory.h"
 #include "msr.h"
 #include "startup.h"
 #include "vcpu.h"
@@ -61,6 +60,12 @@ static void apic_write(u32 offset, u32 value)
         *apic_register(offset) = value;
 }
 
+void apic_disable(void)
+{
+    if (rdmsr(IA32_APIC_BASE) & APIC_BASE_EN)
+        apic_write(APIC_SVR, SVR_RESET);
+}
+
 /* APM 16.3.3: LVT entries masked, spurious vector 0xff, the rest 0. x2APIC mode has no LDR and DFR
  * to write. */
 static void write_reset_values(void)
@@ -69,8 +74,9 @@ static void write_reset_values(void)
         u16 offset;
         u32 value;
     } values[] = {
-        {0x080, 0},       {0x320, 0x10000}, {0x330, 0x10000}, {0x340, 0x10000}, {0x350, 0x10000},
-        {0x360, 0x10000}, {0x370, 0x10000}, {0x380, 0},       {0x3e0, 0},       {0x0f0, 0xff},
+        {0x080, 0},       {0x320, 0x10000},      {0x330, 0x10000}, {0x340, 0x10000},
+        {0x350, 0x10000}, {0x360, 0x10000},      {0x370, 0x10000}, {0x380, 0},
+        {0x3e0, 0},       {APIC_SVR, SVR_RESET},
     };
 
     for (u32 i = 0; i < COUNT(values); i++)
@@ -140,27 +146,6 @@ static void write_register(struct cpu *cpu, u32 offset, u32 value)
     *apic_register(offset) = value;
 }
 
-static u32 fetch(const struct cpu *cpu, const struct code_state *code, u8 bytes[INSN_MAX])
-{
-    u64 linear = guest_linear_rip(code->cs_base, code->rip, code->long_mode);
-
-    return memory_read_linear(cpu, &code->paging, linear, bytes, INSN_MAX);
-}
-
-static enum insn_status decode(const struct cpu *cpu, const struct code_state *code,
-                               struct store_insn *insn)
-{
-    enum code_mode mode = code->long_mode ? CODE_64 : code->default32 ? CODE_32 : CODE_16;
-    u8 bytes[INSN_MAX];
-    enum insn_status status = INSN_TRUNCATED;
-
-    if (code->byte_count)
-        status = insn_decode_store(code->bytes, code->byte_count, mode, insn);
-    if (status == INSN_TRUNCATED)
-        status = insn_decode_store(bytes, fetch(cpu, code, bytes), mode, insn);
-    return status;
-}
-
 static bool needs_old_value(const struct store_insn *insn)
 {
     return insn->kind != STORE_MOV;
@@ -174,7 +159,7 @@ void apic_page_write(struct cpu *cpu, u64 gpa)
     enum insn_status status;
 
     vendor->code_state(cpu, &code);
-    status = decode(cpu, &code, &insn);
+    status = guest_store(cpu->known_stores, &code, &insn);
     if (status != INSN_OK || offset % 16) {
         cpu->exits[EXIT_APIC_PAGE]++;
         log_guest("core %u: APIC write at %x not understood (offset %x, reason %u): #GP",

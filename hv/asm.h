@@ -173,6 +173,11 @@ static inline void store_tables(struct pseudo_descriptor *gdtr, struct pseudo_de
     __asm__ volatile("sgdt %0; sidt %1" : "=m"(*gdtr), "=m"(*idtr));
 }
 
+static inline void clgi(void)
+{
+    __asm__ volatile("clgi" : : : "memory");
+}
+
 /* FS, GS, LDTR, TR, KernelGSBase, STAR and its kin, SYSENTER MSRs (APM 15.5.2). */
 static inline void vmsave(void *vmcb)
 {

@@ -45,6 +45,7 @@
 #ifndef __ASSEMBLER__
 
 #include "boot_info.h"
+#include "guest_store.h"
 #include "hypercall.h"
 #include "pmu/amd.h"
 #include "pmu/intel.h"
@@ -116,6 +117,8 @@ struct cpu {
     struct guest_state noted; /* VMX: when it was stopped, for the console */
     volatile bool kept;       /* for the console, hv/console/management.h; never a guest's again */
     volatile bool deaf;       /* in wait-for-SIPI, where no signal is seen; set by the core */
+
+    struct known_store known_stores[KNOWN_STORES]; /* xAPIC writes, hv/apic.c */
 };
 
 #define CHECK_OFFSET(constant, member) \

@@ -28,7 +28,8 @@ static const struct cpuid_row amd[] = {
     HIDE(0x80000007, ANY, ECX, POWER, ~0U),              /* its sample time ratio */
     HIDE(0x80000007, ANY, EDX, POWER, BITS(14, 14)),     /* RAPL */
     HIDE(0x80000008, ANY, EBX, LBR, BITS(31, 31)),       /* branch sampling (BRS) */
-    HIDE(0x80000008, ANY, EBX, INVLPGB, BITS(21, 21)),   /* INVLPGB, TLBSYNC */
+    HIDE(0x80000008, ANY, EBX, INVLPGB, BITS(3, 3)),     /* INVLPGB, TLBSYNC */
+    HIDE(0x80000008, ANY, EBX, INVLPGB, BITS(21, 21)),   /* INVLPGB of nested translations */
     HIDE(0x80000008, ANY, EDX, INVLPGB, BITS(15, 0)),    /* pages per INVLPGB */
     HIDE_LEAF(0x8000000a, ANY, SVM),                     /* SVM revision and features */
     HIDE_LEAF(0x8000001b, ANY, IBS),                     /* IBS features */

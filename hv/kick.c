@@ -6,7 +6,7 @@
 #include "pmu/pmu.h"
 #include "vcpu.h"
 
-#define PAUSES_TO_SETTLE   1000  /* a sent interrupt has arrived: tens of microseconds */
+#define PAUSES_TO_SETTLE   5000  /* a sent interrupt has arrived: 10 us where PAUSE is quickest */
 #define PAUSES_TO_RESEND   20000 /* under a millisecond */
 #define SIGNALS_TO_GIVE_UP 10000 /* seconds */
 

@@ -123,6 +123,15 @@ static bool map_host_devices(struct page_map *map)
     return page_map_range(map, hv.apic_base, hv.apic_base + APIC_PAGE_SIZE, HOST_UC);
 }
 
+/* On AMD the last 12 GiB below 1 TiB are HyperTransport's, never memory. On larger machines they
+ * are below TOM2, so of type write-back: only an absent page keeps speculation out. */
+static bool unmap_hypertransport(struct page_map *map)
+{
+    u64 start = MIN(GIB(1012), hv.map_top), end = MIN(GIB(1024), hv.map_top);
+
+    return vendor != &svm_vendor || page_map_range(map, start, end, 0);
+}
+
 /* Everything to itself, never executable but for the image's text and the start-up trampoline. */
 static bool build_host_map(void)
 {
@@ -134,7 +143,8 @@ static bool build_host_map(void)
     u64 trampoline = hv.info->trampoline;
 
     if (!page_map_init(&map) || !page_map_range(&map, 0, hv.map_top, HOST_RW) ||
-        !map_host_image(&map) || !map_host_guards(&map) || !map_host_devices(&map) ||
+        !unmap_hypertransport(&map) || !map_host_image(&map) || !map_host_guards(&map) ||
+        !map_host_devices(&map) ||
         !page_map_range(&map, trampoline, trampoline + PAGE_SIZE, HOST_RX))
         return false;
     hv.host_cr3 = (u64)map.root;

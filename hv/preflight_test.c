@@ -289,8 +289,9 @@ static void controls_are_what_is_wanted(void **state)
     assert_int_equal(c.word[WORD_PIN], 0x16);
     assert_int_equal(c.word[WORD_PRIMARY] & ~0x4006172U,
                      PRIMARY_SECONDARY | PRIMARY_MSR_BITMAPS | PRIMARY_IO_BITMAPS);
-    assert_int_equal(c.word[WORD_SECONDARY],
-                     SECONDARY_EPT | SECONDARY_UNRESTRICTED | SECONDARY_RDTSCP | SECONDARY_VPID);
+    assert_int_equal(c.word[WORD_SECONDARY], SECONDARY_EPT | SECONDARY_UNRESTRICTED |
+                                                 SECONDARY_RDTSCP | SECONDARY_VPID |
+                                                 SECONDARY_ENCLS);
     assert_false(c.word[WORD_ENTRY] & ENTRYCTL_LONG); /* the guest's mode decides */
     assert_true(c.word[WORD_EXIT] & EXITCTL_SAVE_GLOBAL);
 }

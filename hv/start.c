@@ -55,9 +55,16 @@ void hv_sipi(struct cpu *cpu)
     vendor->enter(cpu);
 }
 
+/* SMM handlers wait for all cores, so SMIs must get through. */
 void cpu_stop(void)
 {
-    this_cpu()->state = CORE_STOPPED;
+    struct cpu *cpu = this_cpu();
+
+    cpu->state = CORE_STOPPED;
+    while (cpu->captured && vendor->breathe) {
+        vendor->breathe(cpu);
+        pause();
+    }
     for (;;)
         __asm__ volatile("cli; hlt");
 }

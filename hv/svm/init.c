@@ -177,5 +177,6 @@ void svm_init_exit(struct cpu *cpu)
     startup_init_arrived(cpu);
     note_init(cpu);
     apic_reset();
+    apic_note(cpu);
     svm_reset_state(cpu, wait_for_sipi(cpu));
 }

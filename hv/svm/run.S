@@ -1,4 +1,4 @@
-/* The run loop. RSP is the struct cpu of this core throughout; GIF is 0 from CLGI on.
+/* The run loop. RSP is the struct cpu of this core throughout; GIF is 0 from svm_enable() on.
  *
  * The fast way saves four registers: svm_fast_exit is compiled (Makefile) so that it keeps RSI and R8-R11 and
  * may use RBX, and it calls nothing. RAX and RSP are in the VMCB. Everything else of the guest stays loaded. */
@@ -14,7 +14,6 @@
 /* void svm_enter(struct cpu *cpu): every register from struct cpu. */
 svm_enter:
     mov     %rdi, %rsp
-    clgi
     jmp     slow_return
 
     .balign 64

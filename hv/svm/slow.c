@@ -29,7 +29,8 @@ static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
 }
 
 /* What the processor does after an instruction: it counts it, ends RF, and traps if TF is set
- * (APM 13.1.4, 13.1.3.1). The instruction was emulated, so nothing of that happens by itself. */
+ * (APM 13.1.4, 13.1.3.1; with BTF only branches trap). The instruction was emulated, so nothing of
+ * that happens by itself. */
 void svm_instruction_done(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
@@ -37,7 +38,7 @@ void svm_instruction_done(struct cpu *cpu)
     if (unlikely(credit_is_due(cpu)))
         credit_finish_amd(cpu);
     vmcb->rflags &= ~RFLAGS_RF;
-    if (!(vmcb->rflags & RFLAGS_TF))
+    if (!(vmcb->rflags & RFLAGS_TF) || (rdmsr(IA32_DEBUGCTL) & DEBUGCTL_BTF))
         return;
     vmcb->dr6 |= DR6_BS;
     vmcb->clean &= ~(u32)CLEAN_DRX;
@@ -52,7 +53,8 @@ static void finish_instruction(struct cpu *cpu, u32 bytes)
 
 /* EFER is in the VMCB, with SVME set for VMRUN's sake. The processor itself judges reserved bits:
  * the host's EFER takes the guest's value for a moment, with the bits that the host lives on kept.
- * LME may not change under paging, LMA is not writable (APM 3.1.7). */
+ * LME may not change under paging, LMA is not writable (APM 3.1.7). What is changed in the VMCB
+ * flushes nothing (15.16, software rule). */
 static bool write_efer(struct vmcb *vmcb, u64 value)
 {
     u64 host = rdmsr(IA32_EFER), keep = EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME;
@@ -64,6 +66,7 @@ static bool write_efer(struct vmcb *vmcb, u64 value)
     wrmsr(IA32_EFER, host);
     vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
     vmcb->clean &= ~(u32)CLEAN_CRX;
+    vmcb->tlb_control = svm_flush(svm.flush_by_asid);
     return true;
 }
 
@@ -112,14 +115,17 @@ static void handle_wrmsr(struct cpu *cpu, struct vmcb *vmcb)
 #define IOIO_ADDR_32 BIT(8)
 
 /* The segment's number, in the order that the VMCB has too, comes with decode assists; else it is
- * taken for DS. In 64-bit mode only FS and GS have a base. */
+ * taken for DS. In 64-bit mode only FS and GS have a base; these two are still in the processor. */
 static void describe_outs(struct cpu *cpu, u64 info, struct outs *outs)
 {
-    const struct vmcb *vmcb = cpu_vmcb(cpu);
+    struct vmcb *vmcb = cpu_vmcb(cpu);
     u32 segment = svm.decode_assists ? (u32)FIELD(info, 12, 10) : 3;
     bool code64 = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & BIT(9));
-    u64 base = code64 && segment < 4 ? 0 : (&vmcb->es)[segment].base;
+    u64 base;
 
+    if (segment >= 4)
+        vmsave(vmcb);
+    base = code64 && segment < 4 ? 0 : (&vmcb->es)[segment].base;
     *outs = (struct outs){.mask = info & IOIO_ADDR_16                ? 0xffff
                                   : code64 && !(info & IOIO_ADDR_32) ? ~0ULL
                                                                      : 0xffffffff,

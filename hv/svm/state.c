@@ -7,10 +7,8 @@
 #include "svm/svm.h"
 #include "vcpu.h"
 
-#define PAT_RESET 0x0007040600070406ULL
 #define DR6_RESET 0xffff0ff0
 #define DR7_RESET 0x400
-#define CR0_RESET (CR0_CD | CR0_NW | CR0_ET)
 
 /* Everything that leaves the guest, each with a row in the table of exits (hv/exits.c). External
  * interrupts, NMIs, HLT, CR and DR accesses, INVLPG, exceptions, RDTSC, RDPMC, PAUSE, WBINVD stay.
@@ -30,6 +28,7 @@ void svm_controls(struct cpu *cpu)
     vmcb->iopm_base_pa = guest->io_map;
     vmcb->msrpm_base_pa = guest->msr_map;
     vmcb->asid = GUEST_ASID;
+    vmcb->erap_control = svm.eraps ? ERAP_ALLOW_LARGER : 0;
     vmcb->np_enable = 1;
     vmcb->n_cr3 = (u64)guest->map.root;
     vmcb->clean = 0;
@@ -155,7 +154,7 @@ void svm_reset_state(struct cpu *cpu, u8 vector)
     vmcb->cs.base = (u64)vector << 12;
     vmcb->gdtr = vmcb->idtr = real_segment(0);
     vmcb->cpl = 0;
-    vmcb->cr0 = CR0_RESET;
+    vmcb->cr0 = CR0_ET | (vmcb->cr0 & (CR0_CD | CR0_NW));
     vmcb->cr2 = vmcb->cr3 = vmcb->cr4 = 0;
     vmcb->efer = EFER_SVME;
     vmcb->dr6 = DR6_RESET;

@@ -13,6 +13,17 @@ struct svm svm;
 
 static const struct cpu_ops native_ops = {cpuid, rdmsr, read_cr4};
 
+static bool has_eraps(void)
+{
+    u32 regs[4];
+
+    cpuid(0x80000000, 0, regs);
+    if (regs[0] < 0x80000021)
+        return false;
+    cpuid(0x80000021, 0, regs);
+    return regs[0] & BIT(24);
+}
+
 static void read_features(void)
 {
     u32 regs[4];
@@ -21,13 +32,19 @@ static void read_features(void)
     svm.flush_by_asid = regs[3] & BIT(6);
     svm.decode_assists = regs[3] & BIT(7);
     svm.v_spec_ctrl = regs[3] & BIT(20);
+    svm.eraps = has_eraps();
 }
 
-/* R_INIT is there when it reads back (DESIGN.md, Start-up); emulators ignore it. */
+/* R_INIT is there when it reads back (DESIGN.md, Start-up); emulators ignore it. Not under another
+ * hypervisor: KVM keeps the bit and does nothing by it. */
 static bool r_init_works(void)
 {
     u64 old = rdmsr(MSR_VM_CR), now = 0;
+    u32 regs[4];
 
+    cpuid(1, 0, regs);
+    if (regs[2] & BIT(31))
+        return false;
     if (!wrmsr_safe(MSR_VM_CR, old | VM_CR_R_INIT))
         return false;
     now = rdmsr(MSR_VM_CR);
@@ -70,10 +87,10 @@ static enum hv_status svm_enable(struct cpu *cpu)
     if (preflight(&native_ops) != PREFLIGHT_OK)
         return HV_REFUSED;
     wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
+    clgi(); /* NMIs and INITs wait for the guest: the IDT is still firmware's */
     wrmsr(MSR_VM_HSAVE_PA, cpu_hsave(cpu));
     if (svm.init_exits)
         wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
-    pmu_start(cpu);
     return HV_OK;
 }
 
@@ -92,7 +109,20 @@ static enum hv_status svm_capture(struct cpu *cpu, const struct launch *launch, 
 static void svm_reset(struct cpu *cpu, u8 vector)
 {
     apic_note(cpu);
+    guest_store_forget(cpu->known_stores);
     svm_reset_state(cpu, vector);
+}
+
+/* On the host's tables, where MSRs may fault: pmu_start() goes on until one does. The guest's PAT
+ * and SPEC_CTRL are in its VMCB by now. The host's own are part of every guest's as well: its PAT
+ * gives nested leaves their type (APM 15.25.8), its SPEC_CTRL is in force with theirs (15.37.1). */
+static __attribute__((noreturn)) void enter(struct cpu *cpu)
+{
+    wrmsr(IA32_PAT, PAT_RESET);
+    if (svm.v_spec_ctrl)
+        wrmsr(IA32_SPEC_CTRL, 0);
+    pmu_start(cpu);
+    svm_enter(cpu);
 }
 
 static bool svm_init_exits(void)
@@ -155,7 +185,7 @@ const struct vendor svm_vendor = {
     .reset = svm_reset,
     .boot = svm_boot_state,
     .await_sipi = svm_await_sipi,
-    .enter = svm_enter,
+    .enter = enter,
     .init_exits = svm_init_exits,
     .write_permissions = svm_write_permissions,
     .permissions_changed = svm_permissions_changed,

@@ -3,6 +3,7 @@
 #define CEDE_SVM_H
 
 #include "cpu.h"
+#include "msr.h"
 #include "svm/vmcb.h"
 
 struct svm {
@@ -10,6 +11,7 @@ struct svm {
     bool flush_by_asid;  /* CPUID 8000_000A EDX[6] */
     bool decode_assists; /* EDX[7]: the VMCB has instruction bytes after a nested page fault */
     bool v_spec_ctrl;    /* EDX[20]: the guest's SPEC_CTRL lives in the VMCB */
+    bool eraps;          /* 8000_0021 EAX[24]: the return predictor clears itself */
 };
 
 extern struct svm svm;
@@ -17,6 +19,8 @@ extern struct svm svm;
 /* The one guest's address space identifier; 0 is the host's (APM 15.5.1). Each core has its own
  * TLB, so all use the same. */
 #define GUEST_ASID 1
+
+#define PAT_RESET 0x0007040600070406ULL
 
 struct launch;
 struct guest_state;
@@ -77,9 +81,12 @@ static inline void svm_inject(struct vmcb *vmcb, u8 vector)
     vmcb->event_inj = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
 }
 
+/* In real mode exceptions push no error code. */
 static inline void svm_inject_gp(struct vmcb *vmcb)
 {
-    vmcb->event_inj = EVENT_VALID | EVENT_ERROR_CODE | EVENT_EXCEPTION << 8 | 13;
+    svm_inject(vmcb, 13);
+    if (vmcb->cr0 & CR0_PE)
+        vmcb->event_inj |= EVENT_ERROR_CODE;
 }
 
 /* The event that an exit interrupted, to be delivered again (APM 15.7.2), or 0. Software interrupts

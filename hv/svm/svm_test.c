@@ -153,11 +153,13 @@ static int set_up(void **state)
     memset(&fake, 0, sizeof(fake));
     fake_msr(IA32_EFER, EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE, 0x3fd01);
     fake_msr(IA32_PAT, 0x0007040600070406, ~0ULL);
+    fake_msr(IA32_DEBUGCTL, 0, ~0ULL);
     block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
     memset(block, 0, CPU_BLOCK_SIZE);
     cpu = (struct cpu *)(block + CPU_STACK_TOP);
     cpu->pmu.core.attention = 1;
     vmcb = cpu_vmcb(cpu);
+    vmcb->cr0 = CR0_PE;
     hv.info = &info;
     guest = (struct guest){.boot = &boot, .io_map = 0x3000, .msr_map = 0x1000};
     cpu->guest = &guest;
@@ -249,13 +251,14 @@ static void reset_state_is_that_of_init(void **state)
     vmcb->g_pat = 0x1234; /* INIT leaves PAT alone */
     vmcb->event_inj = EVENT_VALID;
     vmcb->cr4 = 0x668;
+    vmcb->cr0 = 0x80050033 | CR0_CD;
     svm_reset_state(cpu, 0x9a);
     assert_null(vmrun_refuses(vmcb));
     assert_int_equal(vmcb->cs.selector, 0x9a00);
     assert_int_equal(vmcb->cs.base, 0x9a000);
     assert_int_equal(vmcb->cs.limit, 0xffff);
     assert_int_equal(vmcb->rip, 0);
-    assert_int_equal(vmcb->cr0, 0x60000010);
+    assert_int_equal(vmcb->cr0, CR0_CD | CR0_ET); /* CD and NW are unchanged (APM table 14-1) */
     assert_int_equal(vmcb->cr4, 0);
     assert_int_equal(vmcb->efer, EFER_SVME);
     assert_int_equal(vmcb->rflags, 2);
@@ -323,6 +326,7 @@ static void efer_keeps_svme_and_hides_it(void **state)
     assert_int_equal(vmcb->event_inj, 0);
     assert_int_equal(vmcb->efer, EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE);
     assert_false(vmcb->clean & CLEAN_CRX);
+    assert_int_equal(vmcb->tlb_control, TLB_FLUSH_ASID);
     assert_int_equal(rdmsr(IA32_EFER), EFER_SVME | EFER_LME | EFER_LMA | EFER_NXE);
     take_exit(VMEXIT_MSR, 0, 0);
     assert_int_equal(vmcb->rax, EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE);
@@ -354,6 +358,15 @@ static void efer_faults_as_the_processor_does(void **state)
     write_efer_expecting_gp(0);
 }
 
+static void faults_in_real_mode_push_no_error_code(void **state)
+{
+    (void)state;
+    vmcb->cr0 = CR0_ET;
+    cpu->regs[RCX] = 0xc0010230; /* the fake has no such MSR */
+    take_exit(VMEXIT_MSR, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0x8000030d);
+}
+
 static void next_rip_is_the_processors_or_the_plain_length(void **state)
 {
     (void)state;
@@ -376,6 +389,20 @@ static void a_single_step_over_an_emulated_instruction_traps(void **state)
     assert_true(vmcb->dr6 & DR6_BS);
     assert_false(vmcb->clean & CLEAN_DRX);
     assert_int_equal(vmcb->rflags, 2 | RFLAGS_TF);
+    wrmsr(IA32_DEBUGCTL, DEBUGCTL_BTF);
+    take_exit(VMEXIT_CPUID, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0);
+}
+
+/* Its CPUID bit shows through, so kernels leave the clearing to the processor (APM 15.37.2). */
+static void the_return_predictor_is_as_bare(void **state)
+{
+    (void)state;
+    svm_controls(cpu);
+    assert_int_equal(vmcb->erap_control, 0);
+    svm.eraps = true;
+    svm_controls(cpu);
+    assert_int_equal(vmcb->erap_control, ERAP_ALLOW_LARGER);
 }
 
 /* Interrupted deliveries are repeated; instructions that raise software interrupts are executed
@@ -589,6 +616,8 @@ int main(void)
         TEST(nmis_exit_where_inits_do_not),
         TEST(efer_keeps_svme_and_hides_it),
         TEST(efer_faults_as_the_processor_does),
+        TEST(faults_in_real_mode_push_no_error_code),
+        TEST(the_return_predictor_is_as_bare),
         TEST(next_rip_is_the_processors_or_the_plain_length),
         TEST(a_single_step_over_an_emulated_instruction_traps),
         TEST(interrupted_events),

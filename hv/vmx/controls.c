@@ -26,6 +26,7 @@ static const struct control {
     ROW(SECONDARY, SECONDARY_UNRESTRICTED, REQUIRED, "unrestricted guests"),
     ROW(SECONDARY, SECONDARY_RDTSCP, REQUIRED, "RDTSCP and RDPID in guests"),
     ROW(SECONDARY, SECONDARY_VPID, WANTED, "VPID"),
+    ROW(SECONDARY, SECONDARY_ENCLS, WANTED, "exits for ENCLS"), /* SGX is hidden, not off */
     ROW(PRIMARY, PRIMARY_MSR_BITMAPS, REQUIRED, "MSR bitmaps"),
     ROW(PRIMARY, PRIMARY_IO_BITMAPS, REQUIRED, "I/O bitmaps"),
     ROW(PRIMARY, PRIMARY_MTF, LATER, "monitor trap flag"),

@@ -30,13 +30,13 @@ static void forget_events(struct cpu *cpu)
     vmwrite(VMCS_PENDING_DEBUG, 0);
 }
 
-/* Short, since a SIPI that comes before the entry is lost: what can wait is done when it has come.
- */
+/* Short, since a SIPI that comes before the entry is lost, and Linux sends its last one some 20 us
+ * after the INIT: the reset itself is done when the SIPI has come. */
 static void wait_for_sipi(struct cpu *cpu)
 {
     cpu->state = CORE_WAITING;
     cpu->deaf = true;
-    apic_reset();
+    apic_disable();
     forget_events(cpu);
     vmwrite(VMCS_ACTIVITY, ACTIVITY_WAIT_FOR_SIPI);
 }
@@ -88,6 +88,7 @@ void vmx_init_exit(struct cpu *cpu)
 void vmx_sipi_exit(struct cpu *cpu)
 {
     cpu->exits[EXIT_SIPI]++;
+    apic_reset();
     vmx_reset_state(cpu, (u8)vmread(VMCS_QUALIFICATION));
     cpu->state = CORE_RUNNING;
     cpu->deaf = false;

@@ -220,6 +220,7 @@ static bool is_virt_insn(u64 reason)
     case VMX_EXIT_INVEPT:
     case VMX_EXIT_INVVPID:
     case VMX_EXIT_VMFUNC:
+    case VMX_EXIT_ENCLS:
     case VMX_EXIT_SEAMCALL:
     case VMX_EXIT_TDCALL:
     case VMX_EXIT_RDMSRLIST:

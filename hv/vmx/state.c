@@ -343,5 +343,7 @@ void vmx_set_controls(struct cpu *cpu)
         vmwrite(VMCS_VPID, GUEST_VPID);
     if (word[WORD_SECONDARY] & SECONDARY_XSAVES)
         vmwrite(VMCS_XSS_EXITING, 0);
+    if (word[WORD_SECONDARY] & SECONDARY_ENCLS)
+        vmwrite(VMCS_ENCLS_EXITING, ~0ULL);
     global_ctrl_lists(cpu);
 }

@@ -6,6 +6,7 @@ import pty
 import re
 import selectors
 import subprocess
+import sys
 import time
 import tty
 
@@ -207,6 +208,9 @@ class Bochs:
         end = End(returncode=returncode, started="start 0" in said or self.options.stock,
                   panicked=self.wire.panicked_at is not None, triple_fault=bool(re.search(r"3rd \(", log)),
                   timed_out=stopped == "timeout")
+        for line in said:
+            if line.startswith("instructions "):
+                print(f"bed: {line}", file=sys.stderr)
         last = said[-1].split() if said else ["nothing"]
         if last[0] == "exit":
             end.returncode = int(last[1]) << 1 | 1

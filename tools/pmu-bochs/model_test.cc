@@ -431,6 +431,25 @@ static void amd_registers(void **)
     assert_int_equal(rdmsr(old, PERF_CTL0 + 1), 6);
 }
 
+/* As port 0xf5 wants it: without any counter, and with one that comes and goes. */
+static void all_instructions_are_tallied(void **)
+{
+    FakeMachine machine;
+    Amd core(tally, machine, with(""));
+    retire_many(core, 5);
+    core.tally_always(MODE_GUEST);
+    retire(core); /* the OUT itself */
+    uint64_t guest = core.instructions(GUEST_MODES), host = core.instructions(HOST_MODES);
+    retire_many(core, 7);
+    core.enter_mode(0);
+    retire_many(core, 3);
+    assert_int_equal(wrmsr(core, PERF_CTL0, INSTR_OS_USR), DONE);
+    assert_int_equal(wrmsr(core, PERF_CTL0, 0), DONE);
+    retire_many(core, 3);
+    assert_int_equal(core.instructions(GUEST_MODES) - guest, 7);
+    assert_int_equal(core.instructions(HOST_MODES) - host, 8);
+}
+
 static void options_are_checked(void **)
 {
     Options options;
@@ -481,6 +500,7 @@ int main(void)
         cmocka_unit_test(reference_cycles_follow_the_clock),
         cmocka_unit_test(amd_counts_host_and_guest_as_asked),
         cmocka_unit_test(amd_registers),
+        cmocka_unit_test(all_instructions_are_tallied),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(acpi_is_well_formed),
     };

@@ -21,9 +21,6 @@ enum : uint64_t {
     HWCR_TSC_FREQ_SEL = 1ULL << 24, /* read-only one */
 };
 
-static const unsigned HOST_MODES = 1u << 0 | 1u << MODE_USER;
-static const unsigned GUEST_MODES = HOST_MODES << MODE_GUEST;
-
 static const struct {
     uint16_t select;
     uint8_t umask;

@@ -134,6 +134,20 @@ void Core::start_clock()
     stopped = false;
 }
 
+void Core::tally_always(unsigned mode)
+{
+    if (!tally.hot)
+        enter_mode(mode);
+    always = true;
+    look_soon();
+}
+
+uint64_t Core::instructions(unsigned modes)
+{
+    flush();
+    return grown(INSTRUCTIONS, modes);
+}
+
 /* SDM 3B 20.2.1.1, "counter mask", "invert", "edge detect": the comparison is made each cycle, and
  * a cycle here is an instruction. */
 void Core::step(Counter &c)
@@ -284,7 +298,7 @@ void Core::plan()
         int64_t left = (int64_t)(pmi_at - retired());
         budget = left < budget ? left : budget;
     }
-    set_hot(hot || pmi_due || branches);
+    set_hot(hot || pmi_due || branches || always);
     arm(budget);
 }
 

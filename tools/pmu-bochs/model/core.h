@@ -110,6 +110,11 @@ class Core
         return pending;
     }
 
+    /* Every instruction is tallied from now on, the first ones in `mode`, whether a counter counts
+     * or not; and how many were so far in `modes`. */
+    void tally_always(unsigned mode);
+    uint64_t instructions(unsigned modes);
+
   protected:
     virtual unsigned counters() const = 0;
     virtual Setting setting(unsigned counter) const = 0;
@@ -171,6 +176,7 @@ class Core
     uint64_t pmi_at; /* in instructions retired */
     uint64_t clock_seen;
     bool stopped;
+    bool always = false; /* tallied without a counter that wants it */
 };
 
 } // namespace pmu

@@ -21,6 +21,10 @@ enum Mode : unsigned {
     MODE_UNKNOWN = MODES /* none: the next instruction is a change of mode whatever its own is */
 };
 
+/* Bit n for mode n. */
+constexpr unsigned HOST_MODES = 1u << 0 | 1u << MODE_USER;
+constexpr unsigned GUEST_MODES = HOST_MODES << MODE_GUEST;
+
 /* What the tally keeps. Cycles and slots are not here: they follow from instructions (core.h). */
 enum Kind : unsigned {
     INSTRUCTIONS,
