@@ -151,11 +151,13 @@ void linux_setup(u8 setup[LINUX_SETUP_SIZE], const u8 header[LINUX_HEADER],
 
 /* tsc_early_khz (Linux 5.11): nothing else would tell the TSC's frequency on AMD, and the APIC
  * timer is calibrated by it. tsc=reliable: without a second clock Linux would keep the TSC for low
- * resolution timers only, waiting to see it verified. */
+ * resolution timers only, waiting to see it verified. noapic: there is no IOAPIC; a Linux that
+ * looks for interrupt remapping, finds none and wants to leave x2APIC mode, which is locked, would
+ * (6.1) forget that it is in it. */
 bool linux_cmdline(char out[LINUX_CMDLINE], const char *words, u32 tsc_khz, u64 most)
 {
-    size_t used = text_print(out, LINUX_CMDLINE, "tsc_early_khz=%u tsc=reliable%s%s", tsc_khz,
-                             words[0] ? " " : "", words);
+    size_t used = text_print(out, LINUX_CMDLINE, "tsc_early_khz=%u tsc=reliable noapic%s%s",
+                             tsc_khz, words[0] ? " " : "", words);
 
     return used <= most && used < LINUX_CMDLINE - 1;
 }

@@ -119,6 +119,31 @@ static inline u32 inl(u16 port)
     return port;
 }
 
+static u64 fake_zeroed, fake_copied; /* bytes */
+
+static inline void zero_memory(u64 address, u64 size)
+{
+    for (u64 i = 0; i < size; i++)
+        ((u8 *)address)[i] = 0;
+    fake_zeroed += size;
+}
+
+static inline void copy_memory(u64 to, u64 from, u64 size)
+{
+    for (u64 i = 0; i < size; i++)
+        ((u8 *)to)[i] = ((const u8 *)from)[i];
+    fake_copied += size;
+}
+
+/* What runs on a stack of its own; the test says where it ends. */
+struct cpu;
+static inline __attribute__((noreturn)) void on_stack(struct cpu *cpu,
+                                                      void (*function)(struct cpu *))
+{
+    function(cpu);
+    __builtin_trap();
+}
+
 static inline void wbinvd(void)
 {
     fake.wbinvds++;

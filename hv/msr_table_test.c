@@ -376,6 +376,58 @@ static void families(void **state)
     assert_int_equal(msr_cpu_family(0x000806ea), 6);
 }
 
+/* What a partition may reach passes on the processor that has it, and only that; the permission map
+ * agrees with the judgement. */
+static void partitions_are_denied_by_default(void **state)
+{
+    static const struct {
+        u32 msr;
+        u8 read, write;
+    } cases[] = {
+        {0x10, MSR_PASS, MSR_PASS},       {0x1b, MSR_TRAP, MSR_TRAP},
+        {0x79, MSR_GP, MSR_GP},           {0xbd, MSR_TRAP, MSR_GP},
+        {0xfe, MSR_IGNORE, MSR_IGNORE},   {0x10a, MSR_TRAP, MSR_GP},
+        {0x179, MSR_IGNORE, MSR_IGNORE},  {0x200, MSR_GP, MSR_GP},
+        {0x277, MSR_PASS, MSR_PASS},      {0x2ff, MSR_TRAP, MSR_IGNORE},
+        {0x401, MSR_GP, MSR_GP},          {0x80b, MSR_PASS, MSR_PASS},
+        {0x830, MSR_PASS, MSR_TRAP},      {0xc90, MSR_GP, MSR_GP},
+        {0x17d0, MSR_GP, MSR_GP},         {0xc0000080, MSR_TRAP, MSR_TRAP},
+        {0xc0000082, MSR_PASS, MSR_PASS}, {0xc0010015, MSR_PASS, MSR_IGNORE},
+        {0xc0010061, MSR_GP, MSR_GP},     {0xc0010062, MSR_GP, MSR_GP},
+        {0xc0010111, MSR_GP, MSR_GP},     {0xc0010117, MSR_GP, MSR_GP},
+        {0xc0010200, MSR_TRAP, MSR_TRAP}, {0xc0010201, MSR_PASS, MSR_PASS},
+        {0xc0010230, MSR_GP, MSR_GP},     {0xc001102a, MSR_GP, MSR_GP},
+    };
+    struct msr_context cpu = context(ZEN4, PMU_FILTERED);
+    static u8 bitmap[8192];
+
+    (void)state;
+    cpu.partition = true;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        struct msr_verdict verdict = msr_judge(&cpu, cases[i].msr);
+
+        if (verdict.read != cases[i].read || verdict.write != cases[i].write)
+            fail_msg("%x: %u %u", cases[i].msr, verdict.read, verdict.write);
+    }
+    msr_bitmap_svm(bitmap, &cpu);
+    for (u32 i = 0; i < 3 * 0x2000; i++) {
+        u32 msr = (i & 0x1fff) + (const u32[]){0, 0xc0000000, 0xc0010000}[i >> 13];
+        u32 bits = bitmap[i / 4] >> i % 4 * 2 & 3;
+        struct msr_verdict verdict = msr_judge(&cpu, msr);
+
+        if (bits != ((verdict.read != MSR_PASS) | (u32)(verdict.write != MSR_PASS) << 1))
+            fail_msg("%x: map and judgement differ", msr);
+    }
+    for (u32 i = 0x1800; i < sizeof(bitmap); i++)
+        assert_int_equal(bitmap[i], 0xff);
+}
+
+static void partitions_rows_are_well_formed(void **state)
+{
+    (void)state;
+    expect_well_formed(&msr_rows_partition);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +443,8 @@ int main(void)
         cmocka_unit_test(map_says_what_the_table_says),
         cmocka_unit_test(rows_are_well_formed),
         cmocka_unit_test(families),
+        cmocka_unit_test(partitions_are_denied_by_default),
+        cmocka_unit_test(partitions_rows_are_well_formed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,69 @@ static void without_pages_a_type_stays(void **state)
     free(memory);
 }
 
+/* A partition's memory, and ones behind it up to the end of what can be addressed. */
+static void memory_elsewhere_and_ones(void **state)
+{
+    u64 ones[MAP_LEVELS] = {0x5000 | RW};
+
+    (void)state;
+    struct page_map map = new_map(32, 4, true);
+
+    for (u32 level = 1; level < MAP_LEVELS; level++) {
+        u64 *table = page_alloc(&pool);
+
+        for (u32 i = 0; i < 512; i++)
+            table[i] = ones[level - 1];
+        ones[level] = (u64)(uintptr_t)table | RW;
+    }
+    map.shift = GIB(7) + MIB(2);
+    assert_true(page_map_range(&map, 0, GIB(1) + MIB(4), RW));
+    map.shift = 0;
+    map.ones = ones;
+    assert_true(page_map_range(&map, GIB(1) + MIB(4), BIT(48), 0));
+    map.ones = NULL;
+    assert_int_equal(page_map_lookup(&map, 0), (GIB(7) + MIB(2)) | RW | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(1) + MIB(3)), (GIB(8) + MIB(4)) | RW | PTE_LARGE);
+    for (u64 at = GIB(1) + MIB(4); at < BIT(48); at += at / 3 & ~0xfffULL)
+        assert_int_equal(page_map_lookup(&map, at), 0x5000 | RW);
+    assert_int_equal(page_map_lookup(&map, BIT(48) - 1), 0x5000 | RW);
+    assert_true(page_map_reaches(&map, 0x5000, 0x5001));
+    assert_true(page_map_reaches(&map, GIB(7) + MIB(2), GIB(7) + MIB(2) + 1));
+    assert_true(page_map_reaches(&map, GIB(8) + MIB(6) - 1, GIB(20)));
+    assert_false(page_map_reaches(&map, GIB(8) + MIB(6), GIB(20)));
+    assert_false(page_map_reaches(&map, 0x6000, GIB(7) + MIB(2)));
+    assert_false(page_map_reaches(&map, 0, 0x5000));
+    free(memory);
+}
+
+/* Out of the identity: only what is hidden shows ones. */
+static void ones_in_the_middle(void **state)
+{
+    u64 ones[MAP_LEVELS] = {0x5000 | RW};
+
+    (void)state;
+    struct page_map map = new_map(16, 4, true);
+
+    for (u32 level = 1; level < MAP_LEVELS; level++) {
+        u64 *table = page_alloc(&pool);
+
+        for (u32 i = 0; i < 512; i++)
+            table[i] = ones[level - 1];
+        ones[level] = (u64)(uintptr_t)table | RW;
+    }
+    assert_true(page_map_range(&map, 0, GIB(6), RW));
+    assert_true(page_map_reaches(&map, GIB(2), GIB(4)));
+    map.ones = ones;
+    assert_true(page_map_range(&map, GIB(2) - MIB(2), GIB(4) + KIB(8), 0));
+    map.ones = NULL;
+    assert_false(page_map_reaches(&map, GIB(2) - MIB(2), GIB(4) + KIB(8)));
+    assert_int_equal(page_map_lookup(&map, GIB(2) - MIB(2) - 1),
+                     (GIB(2) - MIB(4)) | RW | PTE_LARGE);
+    assert_int_equal(page_map_lookup(&map, GIB(3)), 0x5000 | RW);
+    assert_int_equal(page_map_lookup(&map, GIB(4) + KIB(8)), (GIB(4) + KIB(8)) | RW);
+    free(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +256,8 @@ int main(void)
         cmocka_unit_test(an_empty_pool_is_an_error),
         cmocka_unit_test(types_are_the_leaves),
         cmocka_unit_test(without_pages_a_type_stays),
+        cmocka_unit_test(memory_elsewhere_and_ones),
+        cmocka_unit_test(ones_in_the_middle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -268,6 +268,25 @@ static void a_stopped_core_stays_stopped(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Of another guest no core is started or stopped, however it is addressed. */
+static void others_cores_are_out_of_reach(void **state)
+{
+    (void)state;
+    cpu_at(2)->guest = cpu_at(3)->guest = (struct guest *)1;
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    startup_ipi(cpu_at(0), INIT | (u32)ICR_LOGICAL, 0x50, true);
+    startup_ipi(cpu_at(0), SIPI, 6, true);
+    assert_int_equal(sent_count, 0);
+    startup_ipi(cpu_at(0), INIT | SHORTHAND_OTHERS << 18, 0, true);
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(sent[0].apic_id, 2);
+    assert_int_equal(cpu_at(2)->state, CORE_RUNNING);
+    startup_ipi(cpu_at(2), INIT | SHORTHAND_OTHERS << 18, 0, true);
+    assert_int_equal(sent_count, 2);
+    assert_int_equal(sent[1].apic_id, 6);
+    assert_ptr_equal(attended, cpu_at(2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +303,7 @@ int main(void)
         TEST(init_deassert_does_nothing),
         TEST(init_to_the_boot_processor_resets_the_machine),
         TEST(a_stopped_core_stays_stopped),
+        TEST(others_cores_are_out_of_reach),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
