@@ -88,7 +88,7 @@ u64 hypercall_extra(u32 call, u32 item)
         *(volatile char *)(hv.cpu_blocks) = 0;
         break;
     case FAULTY_RUN_DATA:
-        ((void (*)(void))hv.ones)();
+        ((void (*)(void))this_cpu())();
         break;
     }
     return HYPERCALL_ERROR;
