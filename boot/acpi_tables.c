@@ -91,16 +91,31 @@ u32 acpi_parse_madt(const u8 *madt, size_t size, u32 *apic_ids, u32 max)
     return count;
 }
 
+/* An entry that is only disabled is a place for a processor to come, to some; one with the ID of
+ * all processors is none (5.2.12.2). */
+static void hide_cpu(u8 *entry)
+{
+    enum { LOCAL_APIC = 0, ID = 3, FLAGS = 4, X2APIC_ID = 4, X2APIC_FLAGS = 8 };
+
+    if (entry[0] == LOCAL_APIC) {
+        entry[ID] = 0xff;
+        put32(entry + FLAGS, 0);
+    } else {
+        put32(entry + X2APIC_ID, ~0U);
+        put32(entry + X2APIC_FLAGS, 0);
+    }
+}
+
 void acpi_disable_cpu(u8 *madt, size_t size, u32 apic_id)
 {
-    enum { ENTRIES = 44, LOCAL_APIC = 0, FLAGS = 4, X2APIC_FLAGS = 8 };
+    enum { ENTRIES = 44 };
     u32 id;
 
     for (size_t at = ENTRIES; at + 2 <= size; at += madt[at + 1]) {
         if (madt[at + 1] < 2 || madt[at + 1] > size - at)
             break;
         if (madt_cpu(madt + at, &id) && id == apic_id)
-            put32(madt + at + (madt[at] == LOCAL_APIC ? FLAGS : X2APIC_FLAGS), 0);
+            hide_cpu(madt + at);
     }
 }
 

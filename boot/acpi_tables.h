@@ -20,7 +20,7 @@ bool acpi_parse_rsdp(const u8 *rsdp, u64 *root, unsigned *entry_size);
  * once. Returns how many there are, which may be more than the `max` that were stored. */
 u32 acpi_parse_madt(const u8 *madt, size_t size, u32 *apic_ids, u32 max);
 
-/* Marks the processor as neither enabled nor online-capable. The caller mends the checksum. */
+/* Makes the processor's entries those of none. The caller mends the checksum. */
 void acpi_disable_cpu(u8 *madt, size_t size, u32 apic_id);
 
 struct fadt {

@@ -235,6 +235,7 @@ static void a_processor_is_disabled(void **state)
     assert_int_equal(acpi_parse_madt(table, 92, ids, 4), 3);
     acpi_disable_cpu(table, 92, 1);
     assert_int_equal(acpi_parse_madt(table, 92, ids, 4), 2);
+    assert_int_equal(get32(table + 60 + 4), ~0U);
     assert_int_equal(ids[0], 0);
     assert_int_equal(ids[1], 2);
     table[44 + 8 + 1] = 0; /* an entry without a length */

@@ -135,8 +135,9 @@ static void add_acpi(const struct plan *plan, struct boot_guest *guest, u32 *api
     for (u32 i = 0; i < plan->count; i++)
         if (plan->cpus[i].guest == number && i != guest->boot_cpu)
             apic_ids[count++] = plan->cpus[i].apic_id;
-    guest->pieces[guest->piece_count - 1].size = guest_acpi_build(
-        tables, LINUX_ACPI_SIZE, &(struct guest_acpi){LINUX_ACPI, apic_ids, count, true, true});
+    guest->pieces[guest->piece_count - 1].size =
+        guest_acpi_build(tables, LINUX_ACPI_SIZE,
+                         &(struct guest_acpi){LINUX_ACPI, apic_ids, count, guest->console, true});
 }
 
 static EFI_STATUS read_files(const struct source *source, struct boot_guest *guest)
