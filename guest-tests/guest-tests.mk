@@ -30,3 +30,14 @@ $(foreach name,$(GT_NAMES),$(eval $(call GT_LINK,$(name))))
 
 .PHONY: guest-tests
 guest-tests: $(GT_EFI)
+
+# A kernel that Cede starts as a partition: a bzImage (guest-tests/partition/partition.h).
+PARTITION := $(BUILD)/guest-tests/partition.bin
+PARTITION_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard guest-tests/partition/*.[cS])) \
+                 $(addprefix guest-tests/lib/,apic cede clock core entry fault report smp trampoline))
+
+$(PARTITION): $(PARTITION_OBJ) guest-tests/partition/partition.ld
+	$(Q)ld -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments -T guest-tests/partition/partition.ld -o $(@:.bin=.elf) $(PARTITION_OBJ)
+	@objcopy -O binary $(@:.bin=.elf) $@
+
+guest-tests: $(PARTITION)

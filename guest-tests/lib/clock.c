@@ -20,6 +20,11 @@ void clock_calibrate(u16 port)
     ticks_per_us = patience && measured ? measured : ticks_per_us;
 }
 
+void clock_set(u64 megahertz)
+{
+    ticks_per_us = megahertz;
+}
+
 u64 deadline(u32 milliseconds)
 {
     return rdtsc() + milliseconds * 1000ULL * ticks_per_us;

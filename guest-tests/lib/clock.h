@@ -8,6 +8,9 @@
 /* Without a timer (port 0) 1 GHz is assumed. */
 void clock_calibrate(u16 pm_timer_port);
 
+/* Where the frequency is known. */
+void clock_set(u64 megahertz);
+
 u64 deadline(u32 milliseconds);
 void delay_us(u32 microseconds);
 
