@@ -20,7 +20,7 @@ HV_OBJ := $(HV_SRC:%.c=$(BUILD)/%.o) $(HV_ASM:%.S=$(BUILD)/%.o)
 HV_CFLAGS := -std=c11 -Os -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Ihv \
              -ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
              -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
-             -fcf-protection=none -fno-jump-tables -fno-omit-frame-pointer
+             -fcf-protection=none -fno-jump-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections
 
 $(BUILD)/hv/%.o: hv/%.c
 	@mkdir -p $(@D)
@@ -33,7 +33,7 @@ $(BUILD)/hv/pmu/credit%.o $(BUILD)/hv/svm/slow.o $(BUILD)/hv/vmx/slow.o $(BUILD)
 
 # The fast path: no frame pointer, and a calling convention in which nearly nothing needs saving
 # (hv/svm/run.S, hv/vmx/run.S). It may therefore call nothing; `make lint` checks that.
-$(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o: HV_CFLAGS += -O2 -fomit-frame-pointer -fcall-used-rbx \
+$(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o: HV_CFLAGS += -O2 -fno-function-sections -fomit-frame-pointer -fcall-used-rbx \
    -fcall-saved-rsi -fcall-saved-r8 -fcall-saved-r9 -fcall-saved-r10 -fcall-saved-r11
 
 # Nothing waits for the console.
@@ -43,7 +43,7 @@ $(BUILD)/hv/%.o: hv/%.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
-HV_LDFLAGS := -pie --no-dynamic-linker -z noexecstack -z norelro -z max-page-size=4096 \
+HV_LDFLAGS := -pie --gc-sections --no-dynamic-linker -z noexecstack -z norelro -z max-page-size=4096 \
               --build-id=none -T hv/hv.ld
 
 $(BUILD)/hv.elf: $(HV_OBJ) hv/hv.ld

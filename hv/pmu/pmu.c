@@ -81,9 +81,13 @@ void pmu_prepare(const struct msr_context *context)
 
 bool pmu_prepare_guest(struct guest *guest)
 {
+    static struct pmu_policy usual;
     u64 rules = guest->boot->policy.rules;
-    const struct pmu_policy *policy =
-        rules ? (const struct pmu_policy *)(uintptr_t)rules : &policy_default;
+    const struct pmu_policy *policy = (const struct pmu_policy *)(uintptr_t)rules;
+
+    if (!rules)
+        policy = &usual;
+    usual.presets[POLICY_ALLOW] = 1 << PRESET_ARCHITECTURAL; /* policy_default, and all 0 else */
 
     guest->pmu.list = pages_alloc(&hv.pool, ALIGN_UP(sizeof(struct filter), PAGE_SIZE) / PAGE_SIZE);
     if (!guest->pmu.list)
