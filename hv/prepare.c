@@ -3,6 +3,7 @@
 #include "guest.h"
 #include "asm.h"
 #include "console/console.h"
+#include "guest_check.h"
 #include "host.h"
 #include "log.h"
 #include "memory.h"
@@ -86,6 +87,14 @@ static bool must_police_icr(const struct boot_info *info)
     return !vendor->sipi_exits || info->guest_count > 1;
 }
 
+static bool has_x2apic(void)
+{
+    u32 regs[4];
+
+    cpuid(1, 0, regs);
+    return regs[2] & BIT(21);
+}
+
 static const struct vendor *choose_vendor(void)
 {
     static const struct cpu_ops native = {cpuid, rdmsr, read_cr4};
@@ -158,6 +167,10 @@ u64 hv_prepare(const struct boot_info *info)
     hv.map_top = ALIGN_UP(MAX(info->map_top, GIB(4)), GIB(1));
     if (hv.map_top > hv.phys_limit)
         return HV_TOO_HIGH;
+    if (!guests_are_sane(hv.info, (const struct boot_guest *)hv.info->guests, hv.map_top))
+        return HV_BAD_GUESTS;
+    if (info->guest_count > 1 && !has_x2apic())
+        return HV_NO_X2APIC;
     status = memory_prepare();
     if (status)
         return status;

@@ -604,6 +604,56 @@ static void triple_fault_resets(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* boot_info.h: 64-bit mode, flat segments, no interrupts. */
+static void a_partition_starts_as_the_boot_protocol_says(void **state)
+{
+    static struct boot_guest boot = {
+        .entry = 0x1000200, .boot_params = 0x10000, .cr3 = 0x18000, .gdt = 0x11000};
+    static struct guest guest = {.boot = &boot, .index = 1, .io_map = 0x5000, .msr_map = 0x9000};
+
+    (void)state;
+    cpu->guest = &guest;
+    svm_boot_state(cpu);
+    assert_null(vmrun_refuses(vmcb));
+    assert_int_equal(vmcb->rip, boot.entry);
+    assert_int_equal(cpu->regs[RSI], boot.boot_params);
+    assert_int_equal(vmcb->cr3, boot.cr3);
+    assert_int_equal(vmcb->gdtr.base, boot.gdt);
+    assert_int_equal(vmcb->efer, EFER_SVME | EFER_LME | EFER_LMA);
+    assert_int_equal(vmcb->cs.attributes, 0xa9b);
+    assert_int_equal(vmcb->rflags, RFLAGS_FIXED);
+    assert_int_equal(vmcb->iopm_base_pa, 0x5000);
+    assert_int_equal(vmcb->msrpm_base_pa, 0x9000);
+    assert_true(vmcb->intercept4 & INTERCEPT4_WBINVD);
+    assert_int_equal(vmcb->clean, 0);
+    assert_int_not_equal(vmcb->tlb_control, TLB_KEEP); /* another guest's translations */
+}
+
+/* Its caches are the machine's: nothing is written back for a partition; its triple fault is its
+ * own affair. */
+static void a_partition_reaches_its_own_only(void **state)
+{
+    (void)state;
+    cpu->guest->index = 1;
+    vmcb->exit_code = VMEXIT_WBINVD;
+    svm_slow_exit(cpu);
+    vmcb->exit_code = VMEXIT_INVD;
+    svm_slow_exit(cpu);
+    assert_int_equal(fake.wbinvds, 0);
+    assert_int_equal(cpu->exits[EXIT_INVD], 2);
+    vmcb->exit_code = VMEXIT_SHUTDOWN;
+    switch (setjmp(stopped)) {
+    case 0:
+        svm_slow_exit(cpu);
+        fail();
+        break;
+    case 3: /* guest_fail() */
+        break;
+    default:
+        fail_msg("more than the partition was stopped");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,6 +682,8 @@ int main(void)
         TEST(what_was_emulated_is_credited_once),
         TEST(what_did_not_retire_is_not_credited),
         TEST(triple_fault_resets),
+        TEST(a_partition_starts_as_the_boot_protocol_says),
+        TEST(a_partition_reaches_its_own_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

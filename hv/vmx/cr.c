@@ -1,14 +1,15 @@
 /* CR0 and CR4. VMX wants some bits set that a guest may want clear (CR0.NE, CR4.VMXE), and bits of
  * features that a guest does not have must stay clear. These the host owns (SDM 25.3, 25.6.6): the
  * guest reads the shadow, and exits only when it writes another value than that. */
-#include "hv.h"
+#include "guest.h"
 #include "msr.h"
 #include "vmx/vmx.h"
 
-/* An unrestricted guest may run without paging and protection (24.8). */
-static u64 cr0_owned(void)
+/* An unrestricted guest may run without paging and protection (24.8). A partition switches no cache
+ * off: entries and exits leave CD and NW of the processor's CR0 alone (27.3.1, 28.5.1). */
+static u64 cr0_owned(const struct cpu *cpu)
 {
-    return vmx.cr0_fixed0 & ~(CR0_PE | CR0_PG);
+    return (vmx.cr0_fixed0 & ~(CR0_PE | CR0_PG)) | (is_partition(cpu->guest) ? CR0_CD | CR0_NW : 0);
 }
 
 static u64 cr4_owned(void)
@@ -16,11 +17,11 @@ static u64 cr4_owned(void)
     return vmx.cr4_fixed0 | vmx.hidden.cr4;
 }
 
-void vmx_write_cr0(u64 value)
+void vmx_write_cr0(const struct cpu *cpu, u64 value)
 {
-    vmwrite(VMCS_CR0_MASK, cr0_owned());
+    vmwrite(VMCS_CR0_MASK, cr0_owned(cpu));
     vmwrite(VMCS_CR0_SHADOW, value);
-    vmwrite(VMCS_GUEST_CR0, (value | cr0_owned()) & vmx.cr0_fixed1);
+    vmwrite(VMCS_GUEST_CR0, (value | (vmx.cr0_fixed0 & cr0_owned(cpu))) & vmx.cr0_fixed1);
 }
 
 void vmx_write_cr4(u64 value)
@@ -60,7 +61,7 @@ void vmx_cr_exit(struct cpu *cpu)
 
     cpu->exits[EXIT_CONTROL]++;
     if (FIELD(qualification, 3, 0) == 0)
-        ok = set_shadow(VMCS_CR0_SHADOW, cr0_owned(), ~0ULL, value);
+        ok = set_shadow(VMCS_CR0_SHADOW, cr0_owned(cpu), ~0ULL, value);
     else
         ok = set_shadow(VMCS_CR4_SHADOW, cr4_owned(), ~vmx.hidden.cr4, value);
     if (!ok)

@@ -162,7 +162,7 @@ void vmx_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp,
     capture_segments();
     capture_msrs(cpu, ssp);
     write_efer(rdmsr(IA32_EFER));
-    vmx_write_cr0(old.cr0);
+    vmx_write_cr0(cpu, old.cr0);
     vmx_write_cr4(old.cr4);
     vmwrite(VMCS_GUEST_CR3, read_cr3());
     vmwrite(VMCS_GUEST_DR7, read_dr7());
@@ -220,7 +220,7 @@ void vmx_reset_state(struct cpu *cpu, u8 vector)
     reset_registers(cpu);
     reset_segments(vector);
     write_efer(0);
-    vmx_write_cr0(CR0_ET | (read_cr0() & (CR0_CD | CR0_NW)));
+    vmx_write_cr0(cpu, CR0_ET | (read_cr0() & (CR0_CD | CR0_NW)));
     vmx_write_cr4(0);
     vmwrite(VMCS_GUEST_CR3, 0);
     vmwrite(VMCS_GUEST_RIP, 0);
@@ -248,7 +248,7 @@ void vmx_boot_state(struct cpu *cpu)
     write_segment(SEG_CS, flat_segment(BOOT_CS, 0xa09b));
     vmwrite(VMCS_GUEST_GDTR_BASE, boot->gdt);
     vmwrite(VMCS_GUEST_GDTR_LIMIT, BOOT_GDT_LIMIT);
-    vmx_write_cr0(BOOT_CR0);
+    vmx_write_cr0(cpu, BOOT_CR0);
     vmx_write_cr4(CR4_PAE);
     write_efer(EFER_LME | EFER_LMA);
     vmwrite(VMCS_GUEST_CR3, boot->cr3);

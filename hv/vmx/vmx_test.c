@@ -514,7 +514,7 @@ static void vmxe_is_hidden_and_stays_set(void **state)
 static void ne_is_the_guests_view(void **state)
 {
     (void)state;
-    vmx_write_cr0(CR0_PE | CR0_ET);
+    vmx_write_cr0(cpu, CR0_PE | CR0_ET);
     assert_int_equal(fake_vmcs[VMCS_GUEST_CR0], CR0_PE | CR0_ET | CR0_NE);
     assert_int_equal(fake_vmcs[VMCS_CR0_MASK], CR0_NE); /* PE and PG are the guest's */
     cpu->regs[RSI] = CR0_PE | CR0_NE;
@@ -522,6 +522,52 @@ static void ne_is_the_guests_view(void **state)
     vmx_cr_exit(cpu);
     assert_true(fake_vmcs[VMCS_CR0_SHADOW] & CR0_NE);
     assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0); /* it is executed again, and does not exit */
+}
+
+/* A partition sees CR0.CD as it set it, and its memory stays cached. */
+static void a_partition_switches_no_cache_off(void **state)
+{
+    (void)state;
+    cpu->guest->index = 1;
+    vmx_write_cr0(cpu, CR0_PE | CR0_NE);
+    assert_int_equal(fake_vmcs[VMCS_CR0_MASK], CR0_NE | CR0_CD | CR0_NW);
+    cpu->regs[RSI] = CR0_PE | CR0_NE | CR0_CD;
+    fake_vmcs[VMCS_QUALIFICATION] = RSI << 8;
+    vmx_cr_exit(cpu);
+    assert_int_equal(fake_vmcs[VMCS_CR0_SHADOW] & (CR0_CD | CR0_NW), CR0_CD);
+    assert_false(fake_vmcs[VMCS_GUEST_CR0] & (CR0_CD | CR0_NW));
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+}
+
+/* boot_info.h: 64-bit mode, flat segments, no interrupts; what entry checks (27.3.1) holds. */
+static void a_partition_starts_as_the_boot_protocol_says(void **state)
+{
+    static struct boot_guest boot = {
+        .entry = 0x1000200, .boot_params = 0x10000, .cr3 = 0x18000, .gdt = 0x11000};
+    static struct guest guest = {.boot = &boot, .index = 1, .io_map = 0x5000, .msr_map = 0x7000};
+
+    (void)state;
+    cpu->guest = &guest;
+    vmx.wbinvd_exits = SECONDARY_WBINVD;
+    cpu->vmx.owed = OWED_NMI;
+    cpu->deaf = true;
+    vmx_boot(cpu);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], boot.entry);
+    assert_int_equal(cpu->regs[RSI], boot.boot_params);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_CR3], boot.cr3);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_GDTR_BASE], boot.gdt);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_CR0] & (CR0_PG | CR0_PE), CR0_PG | CR0_PE);
+    assert_true(fake_vmcs[VMCS_GUEST_CR4] & CR4_PAE);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_EFER], EFER_LME | EFER_LMA);
+    assert_true(fake_vmcs[VMCS_ENTRY_CONTROLS] & ENTRYCTL_LONG);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_CS], 0xa09b);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RFLAGS], RFLAGS_FIXED);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    assert_int_equal(fake_vmcs[VMCS_IO_BITMAP_B], 0x6000);
+    assert_int_equal(fake_vmcs[VMCS_MSR_BITMAP], 0x7000);
+    assert_true(fake_vmcs[VMCS_SECONDARY_CONTROLS] & SECONDARY_WBINVD);
+    assert_false(cpu->deaf || cpu->vmx.owed);
+    assert_true(fake_flushes);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
@@ -1024,6 +1070,8 @@ int main(void)
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
         TEST(stops_with_a_report),
+        TEST(a_partition_switches_no_cache_off),
+        TEST(a_partition_starts_as_the_boot_protocol_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
