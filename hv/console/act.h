@@ -13,4 +13,9 @@ bool act_holds(const struct cpu *self);
 u32 act_stop(struct cpu *self);
 void act_go_on(struct cpu *self);
 
+/* Whether the last command ends the machine; and its end, for when the answer is on the line.
+ * Returns if the machine goes on. */
+bool act_ends(void);
+void act_end(void);
+
 #endif

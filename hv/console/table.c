@@ -25,8 +25,8 @@ const struct command commands[] = {
     {"resume", "GUEST", "lets them go on", act_resume, 1, 1, CHANGES},
     {"reset", "GUEST", "starts it again; a sole tenant's is the machine's", act_reset, 1, 1,
      CHANGES},
-    {"reboot", "", "resets the machine, at once", act_reboot, 0, 0, CHANGES},
-    {"poweroff", "", "switches the machine off, at once", act_poweroff, 0, 0, CHANGES},
+    {"reboot", "", "resets the machine", act_reboot, 0, 0, CHANGES},
+    {"poweroff", "", "switches the machine off", act_poweroff, 0, 0, CHANGES},
 };
 
 const u32 command_count = COUNT(commands);
