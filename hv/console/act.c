@@ -1,8 +1,10 @@
 /* Commands that change what runs. */
+#include "console/act.h"
 #include "asm.h"
 #include "console/command.h"
 #include "console/console.h"
 #include "guest.h"
+#include "log.h"
 #include "span.h"
 
 #define PM1_SCI_EN 1 /* ACPI 4.8.3.2.1 */
@@ -105,8 +107,10 @@ void act_reset(struct request *request)
 {
     if (!request_guest(request, false))
         return;
-    if (!is_partition(request->guest))
-        platform_reset();
+    if (!is_partition(request->guest)) {
+        act_reboot(request);
+        return;
+    }
     if (request->guest->state != GUEST_STOPPED)
         guest_stop(request->self, request->guest);
     start(request, "reset");
@@ -124,16 +128,40 @@ void act_attach(struct request *request)
     console_attach(request->guest);
 }
 
-void act_reboot(struct request *request)
-{
-    (void)request;
-    platform_reset();
-}
-
+/* --- the machine's end ---------------------------------------------------------------------------
+ */
 static void sleep_by(u16 pm1_control, u8 type)
 {
     if (pm1_control)
         outw(pm1_control, (u16)((inw(pm1_control) & PM1_SCI_EN) | type << 10 | BIT(13)));
+}
+
+static void power_off(void)
+{
+    const struct boot_sleep *sleep = &hv.info->sleep;
+
+    sleep_by(sleep->pm1a_cnt, sleep->s5_typ_a);
+    sleep_by(sleep->pm1b_cnt, sleep->s5_typ_b);
+    log_line("the machine does not go off");
+}
+
+static void (*end)(void);
+
+bool act_ends(void)
+{
+    return end;
+}
+
+void act_end(void)
+{
+    end();
+    end = NULL;
+}
+
+void act_reboot(struct request *request)
+{
+    out_say(request->out, "resetting the machine");
+    end = platform_reset;
 }
 
 void act_poweroff(struct request *request)
@@ -144,7 +172,6 @@ void act_poweroff(struct request *request)
         out_fail(request->out, "the firmware's ACPI tables do not say how");
         return;
     }
-    sleep_by(sleep->pm1a_cnt, sleep->s5_typ_a);
-    sleep_by(sleep->pm1b_cnt, sleep->s5_typ_b);
-    out_fail(request->out, "the machine does not go off");
+    out_say(request->out, "switching the machine off");
+    end = power_off;
 }

@@ -1,4 +1,5 @@
 #include "console/console.h"
+#include "console/act.h"
 #include "console/command.h"
 #include "console/frame.h"
 #include "console/line.h"
@@ -9,9 +10,10 @@
 #include "tsc.h"
 #include "vcpu.h"
 
-#define PROMPT       "cede> "
-#define TICK_MS      10
-#define NO_CLOCK_GAP 10000000 /* TSC ticks, where its frequency is not known */
+#define PROMPT          "cede> "
+#define TICK_MS         10
+#define ANSWER_PATIENCE 200000   /* polls of some microseconds each */
+#define NO_CLOCK_GAP    10000000 /* TSC ticks, where its frequency is not known */
 
 static struct {
     struct lock lock; /* of the command line and of `answer` */
@@ -154,6 +156,19 @@ static void answer(struct cpu *self, enum line_event event)
         leave();
 }
 
+/* Not before the answer is sent, unless nobody takes it. */
+static void end_machine(void)
+{
+    bool sent = false;
+
+    for (u32 i = 0; i < ANSWER_PATIENCE && !sent; i++) {
+        lock(&log_lock);
+        sent = wire_sent();
+        unlock(&log_lock);
+    }
+    act_end();
+}
+
 static void work(struct cpu *self)
 {
     enum line_event event;
@@ -162,6 +177,8 @@ static void work(struct cpu *self)
         wire.composing = true;
         answer(self, event);
         wire.composing = false;
+        if (act_ends())
+            end_machine();
     }
 }
 

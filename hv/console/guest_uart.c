@@ -130,6 +130,10 @@ void guest_uart_catch_up(void)
         guest->fcr_due = false;
         uart_write(&wire.uart, UART_FCR, guest->fcr);
     }
+    if (guest->blocked) {
+        end_idle_visit();
+        wire_send();
+    }
     if (guest->blocked && ring_used(&wire.held) <= wire.held.size / 2) {
         guest->blocked = false;
         transmitter_empty();

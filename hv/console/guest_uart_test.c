@@ -592,6 +592,23 @@ static void an_idle_visit_ends(void **state)
     check_guests_bytes(200000);
 }
 
+/* A guest that waits for the transmitter's interrupt does not ask: whoever looks after the line
+ * does. */
+static void an_idle_visit_ends_without_the_guest(void **state)
+{
+    (void)state;
+    type("]]");
+    wire.idle = ~0ULL;
+    driver_write(200000);
+    run_for(40000);
+    assert_true(wire.at_prompt);
+    wire.idle = 1;
+    wire_poll();
+    assert_false(wire.at_prompt);
+    run_for(40000);
+    check_guests_bytes(200000);
+}
+
 /* A core that the guest has not stopped on takes bytes in: the guest is interrupted for them. */
 static void polled_from_elsewhere(void **state)
 {
@@ -654,6 +671,7 @@ int main(void)
         cmocka_unit_test_setup(anything_in_between, set_up),
         cmocka_unit_test_setup(a_full_ring, set_up),
         cmocka_unit_test_setup(an_idle_visit_ends, set_up),
+        cmocka_unit_test_setup(an_idle_visit_ends_without_the_guest, set_up),
         cmocka_unit_test_setup(polled_from_elsewhere, set_up),
         cmocka_unit_test_setup(type_ahead_of_exit_is_the_guests, set_up),
         cmocka_unit_test_setup(floods_at_the_prompt_are_dropped, set_up),

@@ -27,8 +27,8 @@ const struct command commands[] = {
     {"start", "GUEST", "starts a stopped partition", act_start, 1, 1, CHANGES},
     {"stop", "GUEST", "stops a partition for good", act_stop, 1, 1, CHANGES},
     {"attach", "GUEST", "a partition's console; the escape leads back", act_attach, 1, 1, LOOKS},
-    {"reboot", "", "resets the machine, at once", act_reboot, 0, 0, CHANGES},
-    {"poweroff", "", "switches the machine off, at once", act_poweroff, 0, 0, CHANGES},
+    {"reboot", "", "resets the machine", act_reboot, 0, 0, CHANGES},
+    {"poweroff", "", "switches the machine off", act_poweroff, 0, 0, CHANGES},
 };
 
 const u32 command_count = COUNT(commands);

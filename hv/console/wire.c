@@ -257,6 +257,12 @@ void wire_pump(void)
     wire_set_ier();
 }
 
+bool wire_sent(void)
+{
+    wire_pump();
+    return !wire.sending && !pending();
+}
+
 void wire_poll(void)
 {
     wire_pump();

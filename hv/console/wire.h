@@ -50,6 +50,9 @@ void wire_pump(void);
 /* The same, and tells the guest, which is not just asking. */
 void wire_poll(void);
 
+/* The first, and whether nothing is left to send. */
+bool wire_sent(void);
+
 /* The operator's next byte, at the prompt. */
 bool wire_key(u8 *byte);
 

@@ -1,5 +1,6 @@
 """Options and commands of cedectl."""
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -7,7 +8,7 @@ import time
 
 from . import protocol, show
 from .session import BadAnswer, NoAnswer, Session
-from .transport import TransportError, connect
+from .transport import Closed, TransportError, connect
 
 OK, REFUSED, USAGE, NO_LINE, NO_ANSWER, BAD_ANSWER = range(6)
 
@@ -159,7 +160,8 @@ def talk(options):
             return carry_out(session, options)
         finally:
             if not options.stay:
-                session.leave()
+                with contextlib.suppress(Closed):  # as after reboot
+                    session.leave()
     finally:
         transport.close()
 

@@ -1,0 +1,1 @@
+"""The tests of tools/test-console: an emulated machine with its serial lines, and what is asked of it."""

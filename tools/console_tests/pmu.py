@@ -1,0 +1,58 @@
+"""The policy changed by cedectl while perf records: it keeps every sample of an allowed event."""
+import argparse
+import contextlib
+import io
+import os
+import re
+import tempfile
+
+from cedectl_lib import cli
+from cedectl_lib.session import Session
+
+from .machine import BUILD, P_AMD, P_INTEL, Line, check, linux
+
+PERF = os.path.join(BUILD, "tools/pmu-bochs/perf.gz")
+ROUNDS = 7  # of three changes each
+LISTS = "allow 0xc0/0x00 # instructions retired, on both vendors\n"
+
+
+def change_all(session, path):
+    """-> how many changes"""
+    for command in ("policy full", "policy filtered"):
+        answer = session.command(command)
+        check(answer["ok"] and "2 cores" in answer["message"], f"{command}: {answer}")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        check(cli.load_policy(session, path, argparse.Namespace(json=False)) == cli.OK, said.getvalue())
+    check("2 cores" in said.getvalue(), said.getvalue())
+    return 3
+
+
+def perf(bed):
+    more = ("--memory", "768", "--add", f"{PERF}=perf.gz")
+    with tempfile.NamedTemporaryFile("w", suffix=".pol") as file, \
+            linux(bed=bed, more=more, options=r"initrd=\perf.gz tsc=reliable") as m:
+        file.write(LISTS)
+        file.flush()
+        m.boot()
+        # Else the kernel throttles, since its interrupts take long when a core is stopped in one.
+        m.shell("echo 0 > /proc/sys/kernel/perf_cpu_time_max_percent")
+        session = Session(Line(m), timeout=120)
+        last = m.begin("perf record -q -c 100000 -e instructions:u -o /tmp/record loop")
+        changes = 0
+        for _ in range(ROUNDS):
+            changes += change_all(session, file.name)
+            session.leave()
+            m.receive(0.2)
+            check(f"{last}\r\n".encode() not in m.line.guest.data[m.line.guest.at:], "perf was over too soon")
+        m.finish(last)
+        stats = m.shell("perf report -i /tmp/record --stats 2>/dev/null | grep SAMPLE")
+        print(f"  {changes} changes; {stats.split()[2]} samples")
+        check(re.search(r"SAMPLE events: *200\b", stats), stats)
+
+
+def perf_intel():
+    perf(P_INTEL)
+
+
+def perf_amd():
+    perf(P_AMD)
