@@ -22,7 +22,7 @@ BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
 ##   make clean       removes build/
 .PHONY: help
 help:
-	@echo "Cede, targets:"; sed -n 's/^##//p' tools/tools.mk tools/p*.mk
+	@echo "Cede, targets:"; sed -n 's/^##//p' tools/tools.mk tools/[cgp]*.mk
 
 # --- a Linux guest --------------------------------------------------------------------------------
 LINUX       := $(BUILD)/linux
@@ -130,6 +130,7 @@ bench-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi $
 -include tools/pmu-bochs.mk
 -include tools/policy.mk
 -include tools/console.mk
+-include tools/guests.mk
 
 # --- USB image ------------------------------------------------------------------------------------
 $(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)

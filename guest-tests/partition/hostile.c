@@ -296,9 +296,9 @@ static void msrs(void)
             try_msr(msr, every_bit);
         }
     }
+    say("info: %swritable: %x-%x", test_section_name(), first_writable, last_writable);
     expect(alive(), "the APIC has changed");
     test_end();
-    say("info: %swritable: %x-%x", test_section_name(), first_writable, last_writable);
     say("info: %s%u MSRs readable, %u writable", test_section_name(), readable, writable);
 }
 
