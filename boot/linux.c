@@ -153,11 +153,13 @@ void linux_setup(u8 setup[LINUX_SETUP_SIZE], const u8 header[LINUX_HEADER],
  * timer is calibrated by it. tsc=reliable: without a second clock Linux would keep the TSC for low
  * resolution timers only, waiting to see it verified. noapic: there is no IOAPIC; a Linux that
  * looks for interrupt remapping, finds none and wants to leave x2APIC mode, which is locked, would
- * (6.1) forget that it is in it. */
+ * (6.1) forget that it is in it. reboot=a: by ACPI's reset
+ * register; by default 6.1 tries a keyboard controller. */
 bool linux_cmdline(char out[LINUX_CMDLINE], const char *words, u32 tsc_khz, u64 most)
 {
-    size_t used = text_print(out, LINUX_CMDLINE, "tsc_early_khz=%u tsc=reliable noapic%s%s",
-                             tsc_khz, words[0] ? " " : "", words);
+    size_t used =
+        text_print(out, LINUX_CMDLINE, "tsc_early_khz=%u tsc=reliable noapic reboot=a%s%s", tsc_khz,
+                   words[0] ? " " : "", words);
 
     return used <= most && used < LINUX_CMDLINE - 1;
 }

@@ -178,9 +178,9 @@ static void cmdlines(void **state)
 
     (void)state;
     assert_true(linux_cmdline(out, "", 2400000, 2047));
-    assert_string_equal(out, "tsc_early_khz=2400000 tsc=reliable noapic");
+    assert_string_equal(out, "tsc_early_khz=2400000 tsc=reliable noapic reboot=a");
     assert_true(linux_cmdline(out, "a b=c", 1, 2047));
-    assert_string_equal(out, "tsc_early_khz=1 tsc=reliable noapic a b=c");
+    assert_string_equal(out, "tsc_early_khz=1 tsc=reliable noapic reboot=a a b=c");
     assert_true(linux_cmdline(out, "a b=c", 1, strlen(out)));
     assert_false(linux_cmdline(out, "a b=c", 1, strlen(out) - 1));
     memset(words, 'x', sizeof words - 1);
