@@ -189,6 +189,11 @@ void test_fail(const char *format, ...)
     va_end(args);
 }
 
+bool probe_good(void)
+{
+    return !probe_failed;
+}
+
 bool test_end(void)
 {
     if (!probe_failed) {

@@ -22,6 +22,7 @@ void test_begin_cede(const char *name);
 const char *test_section_name(void);
 void test_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool test_end(void);
+bool probe_good(void); /* so far */
 
 #define expect(condition, ...) ((condition) ? (void)0 : test_fail(__VA_ARGS__))
 
