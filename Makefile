@@ -86,7 +86,8 @@ $(BUILD)/test/%_fuzz: %_fuzz.c
 test-unit: $(TEST_BIN) $(FUZZ_BIN)
 	@set -e; for t in $(TEST_BIN); do echo "== $$t"; $$t; done
 	@set -e; for t in $(FUZZ_BIN); do echo "== $$t ($(FUZZ_RUNS) runs)"; \
-	   $$t -runs=$(FUZZ_RUNS) -seed=1 -verbosity=0 -print_final_stats=1 2>&1 | grep -E 'number_of_executed|ERROR|SUMMARY' ; \
+	   $$t -runs=$(FUZZ_RUNS) -seed=1 -verbosity=0 -print_final_stats=1 2>&1 | \
+	      sed -nE "s|^stat::number_of_executed_units: *|counted: inputs of $${t##*/}: |p; /ERROR|SUMMARY/p"; \
 	   test $${PIPESTATUS[0]:-0} -eq 0; done
 
 include boot/boot.mk

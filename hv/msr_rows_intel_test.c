@@ -173,7 +173,8 @@ static void linux_boots_and_starts_perf(void **state)
                 check_linux_msr(&linux_msrs[i], msr, common[j]);
                 count += j == 0;
             }
-    print_message("%u MSRs judged, named by %zu lines of Linux\n", count, COUNT(linux_msrs));
+    print_message("counted: %u MSRs judged, named by %zu lines of Linux\n", count,
+                  COUNT(linux_msrs));
 }
 
 static bool row_has_feature(u32 msr, enum feature feature)

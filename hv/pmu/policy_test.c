@@ -324,7 +324,7 @@ static void every_selector_follows_the_reference(void **state)
 
         for (u32 i = 0; i < COUNT(texts); i++)
             asked += compare_modifiers(texts[i], cpu);
-        print_message("%s: %llu selectors judged as the reference does\n", cpu_names[cpu],
+        print_message("counted: %s: %llu selectors judged as the reference does\n", cpu_names[cpu],
                       (unsigned long long)asked);
     }
 }
@@ -397,7 +397,7 @@ static void order_makes_no_difference(void **state)
             assert_int_equal(filter_allows(&filter, selector), expected);
         }
     }
-    print_message("%u selectors judged alike, whatever the order of lines\n", checked);
+    print_message("counted: %u selectors judged alike, whatever the order of lines\n", checked);
 }
 
 int main(void)

@@ -118,9 +118,10 @@ static void every_name_makes_the_round_trip(void **state)
 
     for (size_t i = 0; i < all->count; i++)
         name_each(&all->list[i], round_trip_name, &trip);
-    print_message("%zu names on %zu processors compiled, decided and explained: %zu need a "
-                  "register, %zu are fixed counters'\n",
-                  trip.names, all->count, trip.with_register, trip.fixed_only);
+    print_message(
+        "counted: %zu names on %zu processors compiled, decided and explained: %zu need a "
+        "register, %zu are fixed counters'\n",
+        trip.names, all->count, trip.with_register, trip.fixed_only);
     assert_true(trip.names > 13000);
 }
 
@@ -354,8 +355,8 @@ static void kvm_filters_decide_alike(void **state)
         kvm_free(&filter);
         compiled_free(&compiled);
     }
-    print_message("%u KVM filters as policies, %u back: %llu decisions alike\n", rounds, back,
-                  (unsigned long long)asked);
+    print_message("counted: %u KVM filters as policies, %u back: %llu decisions alike\n", rounds,
+                  back, (unsigned long long)asked);
     assert_int_equal(back, rounds);
 }
 
