@@ -1,4 +1,4 @@
-"""The policy changed by cedectl while perf records: it keeps every sample of an allowed event."""
+"""The policy changed by cedectl's protocol while perf records: it keeps every sample of an allowed event, and a denied one stops."""
 import argparse
 import contextlib
 import io
@@ -48,6 +48,36 @@ def perf(bed):
         stats = m.shell("perf report -i /tmp/record --stats 2>/dev/null | grep SAMPLE")
         print(f"  {changes} changes; {stats.split()[2]} samples")
         check(re.search(r"SAMPLE events: *200\b", stats), stats)
+
+
+def switched(bed):
+    """From full to filtered while perf records an allowed event, and a denied one of which there are half as many."""
+    more = ("--memory", "768", "--add", f"{PERF}=perf.gz")
+    with linux(conf="pmu = full\n", bed=bed, more=more, options=r"initrd=\perf.gz tsc=reliable") as m:
+        m.boot()
+        m.shell("echo 0 > /proc/sys/kernel/perf_cpu_time_max_percent")
+        session = Session(Line(m), timeout=120)
+        last = m.begin("taskset -c 1 sh /tests/perf-switch")
+        m.guest(b"switch: now\r\n")
+        answer = session.command("policy filtered")
+        check(answer["ok"] and "2 cores" in answer["message"], f"policy filtered: {answer}")
+        session.leave()
+        said = m.finish(last)
+        print(f"  {said.strip()}")
+        found = re.findall(r"=(\d+)", said)
+        check(len(found) == 4, said)
+        allowed, missing, denied, after = map(int, found)
+        check(allowed >= 200 and not missing, "a sample of the allowed event is missing")
+        check(denied > 0 and after > 10, "the switch was not in the middle")
+        check(abs(allowed - after - 2 * denied) <= 2, "the denied event lost a sample before it stopped")
+
+
+def switch_intel():
+    switched(P_INTEL)
+
+
+def switch_amd():
+    switched(P_AMD)
 
 
 def perf_intel():
