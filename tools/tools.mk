@@ -17,6 +17,7 @@ BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
 ##   make test-bed    tests on emulated machines, bare and under Cede; TESTS='pattern ...' for some
 ##   make soak        the tests that take hours
 ##   make bench       what an exit costs, in instructions
+##   make bench-record  what perf record -F 1000 costs in a Linux guest, on both vendors; 10 minutes
 ##   make image       build/cede.img, to be written to a USB stick
 ##   make usb         writes it; DEV=/dev/sdX
 ##   make clean       removes build/
@@ -82,7 +83,7 @@ lint-sh:
 	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
 
 lint-python:
-	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bed_selftest tools/bedlib
+	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib
 
 # The fast path's calling convention allows it no calls, and no jumps out of its file.
 lint-fast-path: $(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o
@@ -126,6 +127,14 @@ bench:
 
 bench-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi $(BUILD)/guest-tests/arm.efi $(LINUX_FILES)
 	@tools/bench
+
+.PHONY: bench-record bench-record-now
+bench-record:
+	@tools/setup test
+	@$(MAKE) --no-print-directory -j$(JOBS) bench-record-now
+
+bench-record-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cost.efi $(LINUX_FILES) $(PERF_GZ)
+	@tools/bench-record
 
 -include tools/pmu-bochs.mk
 -include tools/policy.mk
