@@ -73,7 +73,7 @@ void filter_build(struct filter *filter, const struct filter_format *format, u64
  * selector with UMASK2, so that what refuses is the slower way: filter_allows() knows them. */
 static inline bool filter_allows_halves(const struct filter *filter, u32 low, u32 high)
 {
-    u32 bit = (high & filter->event_high) << 16 | (low & 0xffff);
+    u32 bit;
 
     if (unlikely(low & filter->refused_low))
         return false;
@@ -81,6 +81,9 @@ static inline bool filter_allows_halves(const struct filter *filter, u32 low, u3
     __asm__ volatile("" : : : "memory");
     if (unlikely(high & filter->refused_high))
         return false;
+    /* Not computed before: it would take a register more. */
+    __asm__ volatile("" : "+r"(low), "+r"(high));
+    bit = (high & filter->event_high) << 16 | (low & 0xffff);
     return filter->allowed[bit / 32] >> bit % 32 & 1;
 }
 
