@@ -96,6 +96,33 @@ static __attribute__((noreturn)) void launch(struct cpu *cpu)
     vendor->enter(cpu);
 }
 
+/* What a life leaves behind in its cores and INIT does not clear (APM table 14-1, SDM table 10-1),
+ * of what msr_rows_partition.c lets pass. What a processor lacks faults, and stays so. */
+static void forget_msrs(void)
+{
+    static const struct {
+        u32 first, last;
+    } ranges[] = {
+        {0x48, 0x48},             /* SPEC_CTRL */
+        {0x122, 0x122},           /* TSX_CTRL */
+        {0x140, 0x140},           /* MISC_FEATURES_ENABLES */
+        {0x1c4, 0x1c5},           /* XFD, XFD_ERR */
+        {0x1d9, 0x1d9},           /* DebugCtl */
+        {0x6a0, 0x6a8},           /* shadow stacks */
+        {0x6e0, 0x6e1},           /* TSC_DEADLINE, PKRS */
+        {0xd90, 0xd90},           /* BNDCFGS */
+        {0xda0, 0xda0},           /* XSS */
+        {0xc0000081, 0xc0000084}, /* SYSCALL */
+        {0xc0000100, 0xc0000103}, /* FS, GS, KernelGSbase, TSC_AUX */
+    };
+
+    for (u32 i = 0; i < COUNT(ranges); i++)
+        for (u32 msr = ranges[i].first; msr <= ranges[i].last; msr++)
+            wrmsr_safe(msr, 0);
+    if (hv.host_cr4 & CR4_OSXSAVE)
+        xsetbv_safe(0, 1); /* XCR0: x87 alone, as after reset */
+}
+
 void guest_next(struct cpu *cpu);
 
 /* On an empty stack: a new life. */
@@ -107,6 +134,7 @@ void guest_next(struct cpu *cpu)
     apic_enable_x2apic();
     apic_reset();
     apic_note(cpu);
+    forget_msrs();
     pmu_restart(cpu);
     if (is_boot_core(cpu))
         launch(cpu);

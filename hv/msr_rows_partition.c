@@ -3,11 +3,11 @@
 /* What a partition may touch besides what needs no MSR: its own cores' state. What is not here is
  * denied; PASS means what the vendor's rows say of it, on the processor that has it. */
 static const struct msr_row partition_rows[] = {
-    ROW(0x00000010, 0x00000010, PASS, NONE, "TSC: own core"),
+    ROW(0x00000010, 0x00000010, FROZEN, NONE, "TSC: as the machine's, at each start"),
     ROW(0x00000017, 0x00000017, LOCKED, NONE, "PLATFORM_ID"),
     ROW(0x0000001b, 0x0000001b, TRAP, NONE, "APIC_BASE: x2APIC, locked"),
     ROW(0x0000003a, 0x0000003a, PASS, NONE, "FEATURE_CONTROL: locked"),
-    ROW(0x0000003b, 0x0000003b, PASS, NONE, "TSC_ADJUST: own core"),
+    ROW(0x0000003b, 0x0000003b, FROZEN, NONE, "TSC_ADJUST: likewise"),
     ROW(0x00000048, 0x00000049, PASS, NONE, "SPEC_CTRL, PRED_CMD"),
     ROW(0x0000008b, 0x0000008b, FROZEN, NONE, "microcode's version"),
     ROW(0x000000bd, 0x000000bd, TRAP_READ, NONE, "XAPIC_DISABLE_STATUS: locked"),

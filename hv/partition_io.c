@@ -28,8 +28,8 @@ static u8 read_byte(const struct cpu *cpu, u32 port)
 /* In the middle of an instruction, which nobody will finish. */
 static void end_life(struct cpu *cpu, bool again)
 {
-    log_line("guest %u (%s) %s itself", (u64)cpu->guest->index, cpu->guest->boot->name,
-             again ? "resets" : "stops");
+    log_guest("guest %u (%s) %s itself", (u64)cpu->guest->index, cpu->guest->boot->name,
+              again ? "resets" : "stops");
     guest_stop(cpu, cpu->guest);
     if (again)
         guest_start(cpu->guest);

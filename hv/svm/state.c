@@ -186,6 +186,8 @@ void svm_boot_state(struct cpu *cpu)
     vmcb->gdtr.base = boot->gdt;
     vmcb->gdtr.limit = BOOT_GDT_LIMIT;
     vmcb->cr0 = BOOT_CR0;
+    vmcb->g_pat = PAT_RESET;
+    vmcb->spec_ctrl = 0;
     vmcb->cr3 = boot->cr3;
     vmcb->cr4 = CR4_PAE;
     vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA;

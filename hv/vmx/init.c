@@ -50,6 +50,8 @@ static void begin_life(struct cpu *cpu)
     vmx_set_controls(cpu);
     vmx_flush_ept();
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+    vmwrite(VMCS_GUEST_PAT, PAT_RESET);
+    vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
     if (vmx.global_ctrl) /* as after power-on (20.2.2) */
         vmx_set_global_ctrl(cpu, BIT(pmu.intel.counters) - 1);
 }

@@ -20,7 +20,6 @@
 #include "vcpu.h"
 #include "vmx/vmx.h"
 
-#define PAT_RESET 0x0007040600070406ULL
 #define DR6_RESET 0xffff0ff0
 #define DR7_RESET 0x400
 
