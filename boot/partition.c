@@ -12,7 +12,7 @@
 struct source {
     const struct conf_guest *guest;
     EFI_FILE_HANDLE kernel, initrd;
-    u64 initrd_size;
+    u64 kernel_size, initrd_size;
     u8 header[LINUX_HEADER];
     struct linux_image image;
     struct linux_start start;
@@ -55,14 +55,13 @@ static void close_files(const struct source *source)
 static bool read_kernel(EFI_HANDLE volume, struct source *source)
 {
     const char *fault = "it is not a Linux bzImage";
-    u64 size;
 
-    if (!open_file(volume, source->guest, GUEST_KERNEL, &source->kernel, &size))
+    if (!open_file(volume, source->guest, GUEST_KERNEL, &source->kernel, &source->kernel_size))
         return false;
-    if (size >= LINUX_HEADER) {
+    if (source->kernel_size >= LINUX_HEADER) {
         EFI_STATUS status = file_read(source->kernel, source->header, LINUX_HEADER);
         fault = EFI_ERROR(status) ? status_text(status)
-                                  : linux_read(source->header, size, &source->image);
+                                  : linux_read(source->header, source->kernel_size, &source->image);
     }
     return fault ? wrong(source->guest, GUEST_KERNEL, fault) : true;
 }
@@ -140,12 +139,56 @@ static void add_acpi(const struct plan *plan, struct boot_guest *guest, u32 *api
                          &(struct guest_acpi){LINUX_ACPI, apic_ids, count, guest->console, true});
 }
 
-static EFI_STATUS read_files(const struct source *source, struct boot_guest *guest)
+static bool secure_boot(void)
+{
+    u8 on = 0;
+
+    global_variable(L"SecureBoot", &on, 1);
+    return on;
+}
+
+/* A kernel is an EFI program too: the firmware judges its signature as it loads it. */
+static EFI_STATUS judge_signature(EFI_HANDLE parent, void *file, u64 size)
+{
+    EFI_HANDLE image = NULL;
+    EFI_STATUS status =
+        BS->LoadImage(FALSE, parent, (void *)handle_path(own_volume(parent)), file, size, &image);
+
+    if (image)
+        BS->UnloadImage(image);
+    return status;
+}
+
+/* What is started is what was judged: the file is read once. */
+static EFI_STATUS read_judged(EFI_HANDLE parent, const struct source *source, u8 *kernel)
+{
+    u8 *file = pool_alloc(source->kernel_size);
+    EFI_STATUS status =
+        file ? file_read(source->kernel, file, source->kernel_size) : EFI_OUT_OF_RESOURCES;
+
+    if (!EFI_ERROR(status) && __builtin_memcmp(file, source->header, LINUX_HEADER))
+        status = EFI_SECURITY_VIOLATION;
+    if (!EFI_ERROR(status))
+        status = judge_signature(parent, file, source->kernel_size);
+    if (!EFI_ERROR(status))
+        __builtin_memcpy(kernel, file + source->image.code, source->image.code_size);
+    pool_free(file);
+    return status;
+}
+
+static EFI_STATUS read_kernel_code(EFI_HANDLE parent, const struct source *source, u8 *kernel)
+{
+    if (secure_boot())
+        return read_judged(parent, source, kernel);
+    return file_read_at(source->kernel, source->image.code, kernel, source->image.code_size);
+}
+
+static EFI_STATUS read_files(EFI_HANDLE parent, const struct source *source,
+                             struct boot_guest *guest)
 {
     const struct linux_start *start = &source->start;
     u8 *kernel = add_piece(guest, start->kernel, source->image.code_size);
-    EFI_STATUS status =
-        file_read_at(source->kernel, source->image.code, kernel, source->image.code_size);
+    EFI_STATUS status = read_kernel_code(parent, source, kernel);
 
     if (EFI_ERROR(status) || !source->initrd_size)
         return status;
@@ -153,7 +196,7 @@ static EFI_STATUS read_files(const struct source *source, struct boot_guest *gue
                      start->initrd_size);
 }
 
-static EFI_STATUS fill(const struct plan *plan, const struct source *source,
+static EFI_STATUS fill(EFI_HANDLE image, const struct plan *plan, const struct source *source,
                        struct boot_guest *guest)
 {
     u32 *apic_ids = pool_alloc(plan->count * sizeof *apic_ids);
@@ -169,7 +212,7 @@ static EFI_STATUS fill(const struct plan *plan, const struct source *source,
     guest->boot_params = source->start.boot_params;
     guest->cr3 = source->start.cr3;
     guest->gdt = source->start.gdt;
-    return read_files(source, guest);
+    return read_files(image, source, guest);
 }
 
 static bool take_range(struct boot_range *range, u64 size)
@@ -187,7 +230,8 @@ static bool take_memory(const struct source *source, struct boot_guest *guest)
            take_range(&guest->pristine, ALIGN_UP(pristine, MIB(2)));
 }
 
-static bool load(const struct plan *plan, const struct source *source, struct boot_guest *guest)
+static bool load(EFI_HANDLE image, const struct plan *plan, const struct source *source,
+                 struct boot_guest *guest)
 {
     const struct conf_guest *conf = source->guest;
 
@@ -197,18 +241,23 @@ static bool load(const struct plan *plan, const struct source *source, struct bo
                conf->lines[GUEST_MEMORY], conf->name, conf->memory / MIB(1));
         return false;
     }
-    EFI_STATUS status = fill(plan, source, guest);
+    EFI_STATUS status = fill(image, plan, source, guest);
+
+    if (status == EFI_ACCESS_DENIED || status == EFI_SECURITY_VIOLATION)
+        return wrong(conf, GUEST_KERNEL,
+                     "refused by Secure Boot: sign it with a key that the "
+                     "firmware knows (docs/secure-boot.md)");
     return EFI_ERROR(status) ? wrong(conf, GUEST_KERNEL, status_text(status)) : true;
 }
 
-static bool load_one(EFI_HANDLE volume, const struct conf *conf, const struct plan *plan,
-                     u32 number, u32 tsc_khz)
+static bool load_one(EFI_HANDLE image, const struct conf *conf, const struct plan *plan, u32 number,
+                     u32 tsc_khz)
 {
     static struct source source;
 
-    if (!open_source(volume, plan_partition(conf, number), tsc_khz, &source))
+    if (!open_source(own_volume(image), plan_partition(conf, number), tsc_khz, &source))
         return false;
-    bool good = load(plan, &source, &plan->guests[number]);
+    bool good = load(image, plan, &source, &plan->guests[number]);
     close_files(&source);
     return good;
 }
@@ -217,7 +266,7 @@ bool partitions_load(EFI_HANDLE image, const struct conf *conf, const struct pla
                      u32 tsc_khz)
 {
     for (u32 number = 1; number < plan->guest_count; number++)
-        if (!load_one(own_volume(image), conf, plan, number, tsc_khz)) {
+        if (!load_one(image, conf, plan, number, tsc_khz)) {
             partitions_undo(plan);
             return false;
         }

@@ -125,7 +125,9 @@ void partition_main(const u8 *params, u64 cr3)
     probe_start();
     probe_memory(); /* before anything is written where it looks */
     set_up_cores();
-    probe_machine();
+    if (!has_word("quick")) {
+        probe_machine();
+    }
     apic_enable();
     probe_cores();
     if (has_word("dirty")) {

@@ -1,6 +1,7 @@
 /* The test kernel that runs as a partition. Words of its command line:
  *
  *     name=NAME           stands in front of each probe's name
+ *     quick               leaves out the probes that take time
  *     dirty               leaves all memory full of a pattern, which the next start must not find
  *     work=N              then N rounds (0: for ever) of a checked workload on all cores
  *     hostile, rounds=N   then tries every way out, N times

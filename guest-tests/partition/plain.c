@@ -291,7 +291,7 @@ void probe_cores(void)
     bool started = start_all();
     test_end();
     say("info: %s%u cores", test_section_name(), core_count);
-    if (!started) {
+    if (!started || has_word("quick")) {
         return;
     }
     probe_time();
