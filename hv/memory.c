@@ -209,6 +209,17 @@ static bool hide_partitions(void)
     return true;
 }
 
+/* Of a UART in memory that is Cede's own, the whole page: the guest loses what else is in it. */
+static bool hide_uart(void)
+{
+    const struct boot_uart *uart = &hv.info->uart;
+    u64 page = ALIGN_DOWN(uart->base, PAGE_SIZE);
+
+    if (uart->kind != UART_MMIO || hv.info->console.mode != WIRE_OWN || page >= hv.map_top)
+        return true;
+    return map_ones(tenant(), page, page + PAGE_SIZE);
+}
+
 /* The machine as it is, but for what is Cede's and the partitions'. */
 static bool build_tenant_map(void)
 {
@@ -218,7 +229,7 @@ static bool build_tenant_map(void)
     map->uniform = uniform;
     return page_map_range(map, 0, hv.map_top, map->leaf_bits) &&
            hide(map, hv.info->region.base, hv.info->region.size) &&
-           hide(map, hv.info->trampoline, PAGE_SIZE) && hide_partitions() &&
+           hide(map, hv.info->trampoline, PAGE_SIZE) && hide_uart() && hide_partitions() &&
            page_map_range(map, apic, apic + APIC_PAGE_SIZE, apic_bits(map));
 }
 
