@@ -1,6 +1,7 @@
 /* The shared port against a model of a 16550 as the data sheet has it (PC16550D, section 8): FIFOs,
  * interrupts by priority, what reading clears. The guest is a driver that only acts when it is
  * interrupted. */
+#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -641,6 +642,39 @@ static void type_ahead_of_exit_is_the_guests(void **state)
     assert_int_equal(driver.got_count, 5);
 }
 
+/* Its bytes go through, what is typed is the partition's, and the escape leads back. */
+static void at_a_partitions_console(void **state)
+{
+    static u8 out_bytes[64], in_bytes[64];
+    struct virtual_uart partition = {.in = RING(in_bytes), .out = RING(out_bytes)};
+    char typed[8] = "";
+
+    (void)state;
+    type("]]");
+    for (const char *c = "hello"; *c; c++)
+        ring_put(&partition.out, (u8)*c);
+    wire_attach(&partition);
+    driver_write(20);
+    type("ls]x");
+    assert_int_equal(answer_keys(), 0);
+    for (u32 i = 0; ring_take(&partition.in, (u8 *)&typed[i]); i++)
+        ;
+    assert_string_equal(typed, "ls]x");
+    run_for(50);
+    wire_poll();
+    chip_transmit();
+    assert_non_null(memmem(chip.sent, chip.sent_count, "hello", 5));
+    assert_int_equal(driver.sent, 20); /* held, as at the prompt */
+    type("]]");
+    assert_int_equal(answer_keys(), 0);
+    assert_true(wire.at_prompt && !wire.attached && !partition.attached);
+    type("q");
+    assert_int_equal(answer_keys(), 1);
+    wire_attach(&partition);
+    wire_leave(); /* the guest waited too long */
+    assert_false(wire.at_prompt || wire.attached || partition.attached);
+}
+
 static void floods_at_the_prompt_are_dropped(void **state)
 {
     (void)state;
@@ -675,6 +709,7 @@ int main(void)
         cmocka_unit_test_setup(polled_from_elsewhere, set_up),
         cmocka_unit_test_setup(type_ahead_of_exit_is_the_guests, set_up),
         cmocka_unit_test_setup(floods_at_the_prompt_are_dropped, set_up),
+        cmocka_unit_test_setup(at_a_partitions_console, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
