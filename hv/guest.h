@@ -1,14 +1,16 @@
 /* A guest: the cores, the memory, the permissions and the PMU policy of one tenant. guests[0] is
  * the firmware's: whatever is no partition's. Nothing is shared and nothing is scheduled: a core
- * changes its guest once, when boot services end (guest_join), and never again.
+ * changes its guest once, when boot services end (guest_claim), and never again.
  *
- *                    start                          a core leaves at the next attention point
- *     STOPPED  ------------------->  RUNNING  <---> PAUSED
- *              <-------------------           (kick, mark, go on)
- *         stop, a triple fault, an exit that nobody expects
+ *                       start                        pause, resume
+ *     STOPPED  -------------------------->  RUNNING  <----------->  PAUSED
+ *              <--------------------------
+ *       stop, a triple fault, an exit that
+ *       nobody expects: the next `life` begins
  *
- * Each start and each stop is another `life` of the guest. A core that finds that its own is over
- * never enters it again: the boot core waits for the next start, the others for INIT and SIPI. */
+ * Whoever changes the state stops the guest's cores meanwhile (kick.h), and they attend to it before
+ * they enter the guest again. A core that finds that the life it was in is over never does: the
+ * boot core waits for the next start, the others for INIT and SIPI. */
 #ifndef CEDE_GUEST_H
 #define CEDE_GUEST_H
 
