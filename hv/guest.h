@@ -8,9 +8,9 @@
  *       stop, a triple fault, an exit that
  *       nobody expects: the next `life` begins
  *
- * Whoever changes the state stops the guest's cores meanwhile (kick.h), and they attend to it before
- * they enter the guest again. A core that finds that the life it was in is over never does: the
- * boot core waits for the next start, the others for INIT and SIPI. */
+ * Whoever changes the state stops the guest's cores meanwhile (kick.h), and they attend to it
+ * before they enter the guest again. A core that finds that the life it was in is over never does:
+ * the boot core waits for the next start, the others for INIT and SIPI. */
 #ifndef CEDE_GUEST_H
 #define CEDE_GUEST_H
 
