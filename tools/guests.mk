@@ -1,5 +1,5 @@
 # Several guests on one machine.
-##   make test-guests   partitions beside the firmware's guest, on bed Q
+##   make test-guests   partitions beside the firmware's guest, on both beds
 .PHONY: test-guests test-guests-now lint-guests
 test-guests:
 	@tools/setup test
