@@ -3,6 +3,7 @@
  * (faulty.efi), stops all cores (kick.efi), and changes the PMU's policy (policy.efi). */
 #include "asm.h"
 #include "faulty/faulty.h"
+#include "guest.h"
 #include "hv.h"
 #include "hypercall_impl.h"
 #include "kick.h"
@@ -24,7 +25,7 @@ static u64 fixups_work(void)
 
 static u64 stop_and_go_on(struct cpu *self)
 {
-    u64 stopped = kick_stop(self);
+    u64 stopped = kick_stop(self, self->guest);
 
     kick_resume(self);
     return stopped;
@@ -35,18 +36,18 @@ static u64 change_list(struct cpu *self, u32 preset)
     static struct pmu_policy policy;
 
     policy.presets[POLICY_ALLOW] = (u8)(1U << preset);
-    return pmu_change(self, PMU_FILTERED, &policy);
+    return pmu_change(self, self->guest, PMU_FILTERED, &policy);
 }
 
 static u64 only_cycles(struct cpu *self)
 {
-    u16 select = hv.msr.vendor == CPU_AMD ? 0x76 : 0x3c;
+    u16 select = self->guest->msr.vendor == CPU_AMD ? 0x76 : 0x3c;
     struct filter_entry cycles = {.first = select, .last = select, .mask = 0xff};
     static struct pmu_policy policy;
 
     policy.events = &cycles;
     policy.event_count = 1;
-    return pmu_change(self, PMU_FILTERED, &policy);
+    return pmu_change(self, self->guest, PMU_FILTERED, &policy);
 }
 
 static u64 change_policy(struct cpu *self, u32 item)
@@ -59,7 +60,7 @@ static u64 change_policy(struct cpu *self, u32 item)
     case POLICY_ONLY_CYCLES:
         return only_cycles(self);
     default:
-        return pmu_change(self, (enum pmu_mode)item, NULL);
+        return pmu_change(self, self->guest, (enum pmu_mode)item, NULL);
     }
 }
 
@@ -87,7 +88,7 @@ u64 hypercall_extra(u32 call, u32 item)
         *(volatile char *)(hv.cpu_blocks) = 0;
         break;
     case FAULTY_RUN_DATA:
-        ((void (*)(void))hv.ones)();
+        ((void (*)(void))this_cpu())();
         break;
     }
     return HYPERCALL_ERROR;
