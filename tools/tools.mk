@@ -103,7 +103,7 @@ test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUI
 test:
 	@tools/setup test
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-needs
-	@tools/run-tests --step lint --step test-unit --step test-tools --step test-pmu-model-now --step test-console-short --step bench
+	@tools/run-tests --step lint --step test-unit --step test-tools --step test-pmu-model-now --step test-console-short --step test-guests-now --step bench
 
 test-bed:
 	@tools/setup test
@@ -115,6 +115,7 @@ soak:
 	@$(MAKE) --no-print-directory -j$(JOBS) test-needs
 	@$(MAKE) --no-print-directory test-unit FUZZ_RUNS=20000000
 	@tools/run-tests --slow
+	@tools/test-guests --soak
 
 test-tools:
 	@tools/bed_selftest

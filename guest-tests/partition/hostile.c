@@ -412,6 +412,18 @@ static void forbidden(void)
     test_end();
 }
 
+/* Whatever the processor makes of them, it makes it in this guest's memory. No exception is left to
+ * tell of it. */
+void wild_tables(void)
+{
+    u64 *entry = (u64 *)page;
+
+    for (u32 i = 0; i < sizeof page / sizeof *entry; i++) {
+        entry[i] = random() | 1;
+    }
+    __asm__ volatile("mov %0, %%cr3" ::"r"(page) : "memory");
+}
+
 static void exits(void)
 {
     test_begin("exits");

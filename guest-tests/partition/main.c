@@ -109,6 +109,8 @@ static __attribute__((noreturn)) void end(void)
         outb(PORT_RESET, 1);
     } else if (has_word("end=triple")) {
         __asm__ volatile("lidt %0; int3" ::"m"(no_idt));
+    } else if (has_word("end=wild")) {
+        wild_tables();
     }
     for (;;) {
         __asm__ volatile("cli; hlt");

@@ -5,7 +5,7 @@
  *     dirty               leaves all memory full of a pattern, which the next start must not find
  *     work=N              then N rounds (0: for ever) of a checked workload on all cores
  *     hostile, rounds=N   then tries every way out, N times
- *     end=off|reset|halt|triple
+ *     end=off|reset|halt|triple|wild
  */
 #ifndef CEDE_PARTITION_H
 #define CEDE_PARTITION_H
@@ -29,5 +29,6 @@ void probe_machine(void); /* ports, CPUID, the x2APIC's lock */
 void probe_cores(void);   /* INIT, SIPI, IPIs, the TSC */
 void work(u64 rounds);
 void hostile(u64 rounds);
+void wild_tables(void); /* of random entries: the end */
 
 #endif
