@@ -140,7 +140,7 @@ static void restarts(void)
 static bool moves(u32 core)
 {
     u32 before = progress[core];
-    u64 end = deadline(1000);
+    u64 end = deadline(10000);
     while (progress[core] == before) {
         if (past(end)) {
             return false;
@@ -172,15 +172,16 @@ static void sipi_ignored(void)
     test_end();
 }
 
-/* An emulator may take a while to tell its thread; a core that never stops shows afterwards. */
+/* An emulator may take a while to tell its thread, and on a busy machine the thread itself stands
+ * still for some 10 ms; a core that never stops shows afterwards. */
 static void wait_standstill(u32 core)
 {
-    u64 end = deadline(1000);
-    u32 before;
-    do {
-        before = progress[core];
+    u64 end = deadline(10000);
+    for (u32 still = 0; still < 10 && !past(end);) {
+        u32 before = progress[core];
         delay_us(20000);
-    } while (progress[core] != before && !past(end));
+        still = progress[core] == before ? still + 1 : 0;
+    }
 }
 
 static void init_stops(void)
