@@ -103,7 +103,8 @@ test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUI
 test:
 	@tools/setup test
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-needs
-	@tools/run-tests --step lint --step test-unit --step test-tools --step test-pmu-model-now --step test-console-short --step test-guests-short --step bench
+	@tools/run-tests --step lint --step test-unit --step test-tools \
+	    --beside test-pmu-model-now --beside test-guests-short --beside test-console-short --beside bench
 
 test-bed:
 	@tools/setup test
