@@ -14,8 +14,8 @@ WARN    := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 all: $(BUILD)/cede.efi
 
 # --- the hypervisor image -------------------------------------------------------------------------
-HV_SRC := $(filter-out %_test.c %_fuzz.c,$(wildcard hv/*.c hv/svm/*.c hv/vmx/*.c hv/pmu/*.c hv/console/*.c))
-HV_ASM := $(wildcard hv/*.S hv/svm/*.S hv/vmx/*.S)
+HV_SRC := $(filter-out %_test.c %_fuzz.c,$(wildcard hv/*.c hv/*/*.c))
+HV_ASM := $(wildcard hv/*/*.S)
 HV_OBJ := $(HV_SRC:%.c=$(BUILD)/%.o) $(HV_ASM:%.S=$(BUILD)/%.o)
 HV_CFLAGS := -std=c11 -Os -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -Ihv \
              -ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
@@ -27,17 +27,11 @@ $(BUILD)/hv/%.o: hv/%.c
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
 # Small, but for what exits run often: crediting, and the slow switch.
-$(BUILD)/hv/pmu/credit%.o $(BUILD)/hv/svm/slow.o $(BUILD)/hv/vmx/slow.o $(BUILD)/hv/msr_access%.o \
-   $(BUILD)/hv/apic.o $(BUILD)/hv/insn.o $(BUILD)/hv/guest_mem.o $(BUILD)/hv/guest_store.o $(BUILD)/hv/exits.o $(BUILD)/hv/memory.o \
-   $(BUILD)/hv/svm/svm.o: HV_CFLAGS += -O2
+$(addprefix $(BUILD)/hv/,counters/credit_amd.o counters/credit_intel.o svm/slow.o svm/svm.o vmx/slow.o \
+   exits/exits.o exits/msr_access.o exits/msr_access_amd.o exits/msr_access_intel.o exits/apic_page.o apic/apic.o \
+   x86/insn.o x86/guest_mem.o memory/store_fetch.o memory/guest_read.o): HV_CFLAGS += -O2
 
-# The fast path: no frame pointer, and a calling convention in which nearly nothing needs saving
-# (hv/svm/run.S, hv/vmx/run.S). It may therefore call nothing; `make lint` checks that.
-$(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o: HV_CFLAGS += -O2 -fno-function-sections -fomit-frame-pointer -fcall-used-rbx \
-   -fcall-saved-rsi -fcall-saved-r8 -fcall-saved-r9 -fcall-saved-r10 -fcall-saved-r11
-
-# Nothing waits for the console.
-$(BUILD)/hv/console/%.o: HV_CFLAGS += -Os
+include hv/fast.mk
 
 $(BUILD)/hv/%.o: hv/%.S
 	@mkdir -p $(@D)
@@ -63,7 +57,7 @@ $(FAULTY)/cede.efi: $(FAULTY)/faulty.elf $(BUILD)/cede.efi
 	@$(MAKE) --no-print-directory BUILD=$(FAULTY) HV_ELF=$< $@
 
 # --- unit tests: X_test.c includes the .c files it tests, and is linked with cmocka ---------------
-TEST_SRC := $(wildcard hv/*_test.c hv/*/*_test.c boot/*_test.c tools/*_test.c)
+TEST_SRC := $(wildcard hv/*/*_test.c boot/*/*_test.c tools/*_test.c)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/test/%)
 TEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -Wno-missing-prototypes -Ihv/include -Ihv -Iboot \
                -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -73,7 +67,7 @@ $(BUILD)/test/%_test: %_test.c
 	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP $< -o $@ -lcmocka
 
 # --- fuzzers: X_fuzz.c likewise, with libFuzzer; bounded runs in `make test` ----------------------
-FUZZ_SRC := $(wildcard hv/*_fuzz.c hv/*/*_fuzz.c boot/*_fuzz.c tools/*_fuzz.c)
+FUZZ_SRC := $(wildcard hv/*/*_fuzz.c boot/*/*_fuzz.c tools/*_fuzz.c)
 FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/test/%)
 FUZZ_RUNS ?= 200000
 

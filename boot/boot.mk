@@ -8,14 +8,15 @@ BOOT_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wframe-larger-than=1024 -Ihv/include -
                -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing \
                -fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables
 
-LAUNCH_SRC := boot/launch.c boot/uefi.c boot/mem.c boot/text.c boot/conf.c boot/conf_value.c \
-              boot/conf_guest.c boot/conf_load.c boot/volume.c boot/devpath.c boot/bootopt.c boot/start.c boot/initrd.c boot/next.c \
-              boot/bootorder.c boot/refuse.c boot/sbat.S
+LAUNCH_SRC := boot/launch.c boot/sbat.S \
+              $(addprefix boot/uefi/,uefi.c mem.c text.c volume.c devpath.c refuse.c) \
+              $(addprefix boot/conf/,conf.c conf_value.c conf_guest.c) \
+              $(addprefix boot/next/,bootopt.c bootorder.c start.c initrd.c next.c conf_load.c)
 # The policy's parser is the hypervisor's own.
 POLICY_OBJ := $(BUILD)/boot/hv/pmu/policy_text.o
 LAUNCH_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(LAUNCH_SRC))) $(POLICY_OBJ)
 
-$(BUILD)/boot/conf.o: BOOT_CFLAGS += -Ihv
+$(BUILD)/boot/conf/conf.o: BOOT_CFLAGS += -Ihv
 
 $(BUILD)/boot/sbat.o: boot/sbat.csv
 
@@ -39,12 +40,10 @@ $(BUILD)/%.efi: $(BUILD)/boot/%.so
 	$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' -j .reloc \
 	   -j .rodata -j .sbat --strip-all --target=efi-app-x86_64 $< $@
 
-CEDE_SRC := $(filter-out boot/launch.c,$(LAUNCH_SRC)) boot/main.c boot/acpi.c boot/acpi_tables.c \
-            boot/memory.c boot/bridge.c boot/cpu_ops.c boot/tables.c boot/switch.S boot/mp.c boot/elf.c \
-            boot/place.c boot/image.S boot/console.c boot/presence.c boot/banner.c boot/pmu_text.c \
-            boot/options.c boot/management.c boot/plan.c boot/guests.c boot/partition.c \
-            boot/linux.c boot/guest_acpi.c boot/tsc.c boot/check.c boot/check_cpu.c
-PREFLIGHT_OBJ := $(patsubst %,$(BUILD)/boot/hv/%.o,preflight svm/preflight vmx/preflight vmx/controls)
+# All of it but what launch.efi has of its own.
+CEDE_SRC := boot/main.c boot/sbat.S \
+            $(filter-out %_test.c %_fuzz.c,$(wildcard boot/*/*.c)) $(wildcard boot/*/*.S)
+PREFLIGHT_OBJ := $(patsubst %,$(BUILD)/boot/hv/%.o,start/preflight svm/preflight vmx/preflight vmx/controls)
 CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(POLICY_OBJ) $(PREFLIGHT_OBJ)
 
 # The hypervisor's judgement of a processor and of a policy's text, compiled for the loader too.
@@ -59,7 +58,7 @@ $(BUILD)/boot/hv.stripped: $(HV_ELF)
 	@mkdir -p $(@D)
 	$(Q)strip -o $@ $<
 
-$(BUILD)/boot/image.o: BOOT_CFLAGS += -DHV_IMAGE='"$(BUILD)/boot/hv.stripped"'
-$(BUILD)/boot/image.o: $(BUILD)/boot/hv.stripped
+$(BUILD)/boot/place/image.o: BOOT_CFLAGS += -DHV_IMAGE='"$(BUILD)/boot/hv.stripped"'
+$(BUILD)/boot/place/image.o: $(BUILD)/boot/hv.stripped
 
 $(BUILD)/boot/cede.so: $(CEDE_OBJ)

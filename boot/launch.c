@@ -1,7 +1,7 @@
 /* launch.efi: starts what cede.conf names, as cede.efi does, but without a hypervisor. tools/bed
  * --bare uses it, so that a bare run and a run under Cede differ in Cede alone. Prints errors only.
  */
-#include "next.h"
+#include "next/next.h"
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 

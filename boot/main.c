@@ -1,18 +1,18 @@
 /* cede.efi: becomes a hypervisor under the running firmware, then starts what is next as its guest.
  */
-#include "banner.h"
-#include "check.h"
-#include "console.h"
-#include "cpu_ops.h"
-#include "guests.h"
-#include "management.h"
-#include "next.h"
-#include "options.h"
-#include "partition.h"
-#include "place.h"
-#include "presence.h"
-#include "refuse.h"
-#include "tsc.h"
+#include "report/banner.h"
+#include "report/check.h"
+#include "machine/console.h"
+#include "machine/cpu_ops.h"
+#include "guests/guests.h"
+#include "guests/management.h"
+#include "next/next.h"
+#include "conf/options.h"
+#include "guests/partition.h"
+#include "place/place.h"
+#include "uefi/presence.h"
+#include "uefi/refuse.h"
+#include "machine/tsc.h"
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 

@@ -45,7 +45,7 @@
 #ifndef __ASSEMBLER__
 
 #include "boot_info.h"
-#include "guest_store.h"
+#include "x86/known_store.h"
 #include "hypercall.h"
 #include "pmu/amd.h"
 #include "pmu/intel.h"
@@ -100,7 +100,7 @@ struct cpu {
     u32 xapic_ldr; /* logical destination as the guest last set it, for INIT/SIPI by logical address
                     */
     u32 xapic_dfr;
-    volatile bool window_open; /* GIF is set for a moment (hv/svm/init.c) ... */
+    volatile bool window_open; /* GIF is set for a moment (hv/svm/init_signal.c) ... */
     volatile bool window_nmi;  /* ... and an NMI came in */
     bool pmu_started;          /* firmware's selectors were judged */
     bool captured;             /* runs under the hypervisor, so an INIT finds it in a guest */
@@ -110,15 +110,15 @@ struct cpu {
     volatile u16 sipi; /* 0, or 0x100 | vector */
     bool init_sent;    /* an INIT that an ICR sent to a captured core has not exited yet */
 
-    /* hv/kick.h; numbers of stops, 0 for none. */
+    /* hv/guest/kick.h; numbers of stops, 0 for none. */
     volatile u32 letter; /* this core is asked to stop; written by who asks, emptied by the core */
     volatile u32 stopped_in;  /* the last that it has answered ... */
     volatile u32 done_in;     /* ... and left */
     struct guest_state noted; /* VMX: when it was stopped, for the console */
-    volatile bool kept;       /* for the console, hv/console/management.h; never a guest's again */
+    volatile bool kept;       /* for the console, hv/guest/management.h; never a guest's again */
     volatile bool deaf;       /* in wait-for-SIPI, where no signal is seen; set by the core */
 
-    struct known_store known_stores[KNOWN_STORES]; /* xAPIC writes, hv/apic.c */
+    struct known_store known_stores[KNOWN_STORES]; /* xAPIC writes, hv/apic/apic.c */
 };
 
 #define CHECK_OFFSET(constant, member) \

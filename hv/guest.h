@@ -14,10 +14,10 @@
 #ifndef CEDE_GUEST_H
 #define CEDE_GUEST_H
 
-#include "console/virtual_uart.h"
+#include "serial/virtual_uart.h"
 #include "cpu.h"
 #include "hv.h"
-#include "msr_table.h"
+#include "msr/msr_table.h"
 
 #define NO_OWNER 0xffff
 
@@ -76,7 +76,7 @@ static inline struct guest *guest_home(const struct cpu *cpu)
     return guest_at(hv.info->cpus[cpu->index].guest);
 }
 
-/* --- hv/guest_life.c ---------------------------------------------------------------------------
+/* --- hv/guest/life.c ---------------------------------------------------------------------------
  */
 
 /* Boot services have ended: takes the partitions' cores from the firmware, and starts them. */

@@ -5,8 +5,8 @@
 
 #include "boot_info.h"
 #include "cpu.h"
-#include "lock.h"
-#include "page_map.h"
+#include "base/lock.h"
+#include "x86/page_map.h"
 
 struct guest;
 
@@ -45,13 +45,13 @@ static inline struct cpu *cpu_at(u32 index)
     return (struct cpu *)(uintptr_t)(hv.cpu_blocks + (u64)index * CPU_BLOCK_SIZE + CPU_STACK_TOP);
 }
 
-/* hv/entry.S and hv/prepare.c: what the loader calls. */
+/* hv/start/entry.S and hv/start/prepare.c: what the loader calls. */
 u64 hv_prepare(const struct boot_info *info);
 
-/* hv/reset.c: resets the machine by every known way; returns to nobody. */
+/* hv/host/reset.c: resets the machine by every known way; returns to nobody. */
 __attribute__((noreturn)) void platform_reset(void);
 
-/* Stops this core for good; the others go on. */
+/* hv/host/stop.c: stops this core for good; the others go on. */
 __attribute__((noreturn)) void cpu_stop(void);
 
 #endif

@@ -65,7 +65,7 @@ CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,port
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
               -Ihv/include -Ihv -Iboot -Iguest-tests/lib
 
-LINTS := lint-format lint-c lint-sh lint-python lint-fast-path
+LINTS := lint-format lint-c lint-sh lint-python lint-fast-path lint-layers
 
 .PHONY: lint $(LINTS)
 lint:
@@ -83,11 +83,11 @@ lint-sh:
 	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
 
 lint-python:
-	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib
+	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib tools/layers
 
-# The fast path's calling convention allows it no calls, and no jumps out of its file.
-lint-fast-path: $(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o
-	@! objdump -dr $^ | grep -E '\scall|R_X86_64_PLT32' || { echo "$^: fast paths must not call"; false; }
+# Which room knows which: hv/layers, boot/layers.
+lint-layers: all
+	@tools/layers $(BUILD)
 
 # --- tests ----------------------------------------------------------------------------------------
 FOREIGN := $(BUILD)/foreign/.done

@@ -1,14 +1,15 @@
 /* Linked into a hypervisor image that only tests boot (build/faulty/cede.efi): makes the hypervisor
  * itself fault, so that its reports, its fix-ups and its page permissions can be seen to work
  * (faulty.efi), stops all cores (kick.efi), and changes the PMU's policy (policy.efi). */
-#include "asm.h"
+#include "base/asm.h"
 #include "faulty/faulty.h"
 #include "guest.h"
 #include "hv.h"
-#include "hypercall_impl.h"
-#include "kick.h"
+#include "exits/hypercall_calls.h"
+#include "guest/kick.h"
 #include "kick/kick.h"
-#include "pmu/pmu.h"
+#include "counters/pmu.h"
+#include "guest/change.h"
 #include "pmu/policy.h"
 #include "policy/policy.h"
 
@@ -36,7 +37,7 @@ static u64 change_list(struct cpu *self, u32 preset)
     static struct pmu_policy policy;
 
     policy.presets[POLICY_ALLOW] = (u8)(1U << preset);
-    return pmu_change(self, self->guest, PMU_FILTERED, &policy);
+    return guest_change_pmu(self, self->guest, PMU_FILTERED, &policy);
 }
 
 static u64 only_cycles(struct cpu *self)
@@ -47,7 +48,7 @@ static u64 only_cycles(struct cpu *self)
 
     policy.events = &cycles;
     policy.event_count = 1;
-    return pmu_change(self, self->guest, PMU_FILTERED, &policy);
+    return guest_change_pmu(self, self->guest, PMU_FILTERED, &policy);
 }
 
 static u64 change_policy(struct cpu *self, u32 item)
@@ -60,7 +61,7 @@ static u64 change_policy(struct cpu *self, u32 item)
     case POLICY_ONLY_CYCLES:
         return only_cycles(self);
     default:
-        return pmu_change(self, self->guest, (enum pmu_mode)item, NULL);
+        return guest_change_pmu(self, self->guest, (enum pmu_mode)item, NULL);
     }
 }
 

@@ -1,10 +1,11 @@
 /* Commands that change what runs. */
 #include "console/act.h"
-#include "asm.h"
+#include "base/asm.h"
 #include "console/command.h"
 #include "console/console.h"
 #include "guest.h"
-#include "log.h"
+#include "serial/log.h"
+#include "serial/partition_uart.h"
 #include "span.h"
 
 #define PM1_SCI_EN 1 /* ACPI 4.8.3.2.1 */
@@ -125,7 +126,7 @@ void act_attach(struct request *request)
         return;
     }
     out_say(request->out, "[guest %u]", (u64)request->guest->index);
-    console_attach(request->guest);
+    partition_uart_attach(&request->guest->uart);
 }
 
 /* --- the machine's end ---------------------------------------------------------------------------

@@ -8,7 +8,8 @@
 #include "console/command.h"
 #include "console/line.h"
 #include "hv.h"
-#include "pmu/pmu.h"
+#include "counters/pmu.h"
+#include "guest/change.h"
 #include "pmu/policy_text.h"
 
 #define LIST_EVENTS 1024
@@ -75,7 +76,7 @@ void act_rule(struct request *request)
 
 static void change(struct request *request, enum pmu_mode mode, const struct pmu_policy *policy)
 {
-    u32 cores = pmu_change(request->self, request->guest, mode, policy);
+    u32 cores = guest_change_pmu(request->self, request->guest, mode, policy);
 
     if (cores == PMU_BUSY)
         out_fail(request->out, "another change is in progress: nothing was changed");

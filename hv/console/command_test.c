@@ -7,7 +7,7 @@
 #include "console/command.c"
 #include "console/frame.c"
 #include "console/out.c"
-#include "log_format.c"
+#include "serial/log_format.c"
 
 static u8 bytes[4096];
 static struct ring ring;

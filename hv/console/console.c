@@ -3,12 +3,12 @@
 #include "console/command.h"
 #include "console/frame.h"
 #include "console/line.h"
-#include "console/wire.h"
+#include "serial/wire.h"
 #include "guest.h"
-#include "kick.h"
-#include "log.h"
-#include "tsc.h"
-#include "vcpu.h"
+#include "guest/kick.h"
+#include "serial/log.h"
+#include "base/tsc.h"
+#include "vendor.h"
 
 #define PROMPT          "cede> "
 #define TICK_MS         10
@@ -228,119 +228,6 @@ void console_hold(struct cpu *self)
 void console_release(void)
 {
     unlock(&console.lock);
-}
-
-/* --- the guest's ports --------------------------------------------------------------------------
- */
-bool console_has_port(u16 number)
-{
-    const struct boot_info *info = hv.info;
-
-    return info->console.mode >= WIRE_SHARED && info->uart.kind == UART_PORT &&
-           number - info->uart.base < UART_REGISTERS;
-}
-
-void console_ports(u8 *map)
-{
-    for (u32 number = 0; number < 0x10000; number++)
-        if (console_has_port((u16)number))
-            map[number / 8] |= (u8)(1 << number % 8);
-}
-
-/* A UART that Cede has for itself. The firmware's driver, which knows it from before, finds it
- * idle; an OS that looks for UARTs finds that IER keeps nothing, and so none. */
-static u8 idle_read(u32 reg)
-{
-    return reg == UART_LSR ? LSR_THRE | LSR_TEMT : reg == UART_IIR ? IIR_NONE : 0;
-}
-
-/* An access may reach beyond the registers, where nothing is. */
-static u8 read_byte(u32 number)
-{
-    u32 reg = number - (u32)wire.uart.base;
-
-    if (reg >= UART_REGISTERS)
-        return 0xff;
-    return wire.mode == WIRE_SHARED ? guest_uart_read(reg) : idle_read(reg);
-}
-
-static void write_byte(u32 number, u8 value)
-{
-    u32 reg = number - (u32)wire.uart.base;
-
-    if (reg < UART_REGISTERS && wire.mode == WIRE_SHARED)
-        guest_uart_write(reg, value);
-}
-
-/* After an access: sends on, and gives the operator the core. */
-static void attend(void)
-{
-    bool work_left;
-
-    lock(&log_lock);
-    if (!wire_direct())
-        wire_pump();
-    work_left = wire.at_prompt && ring_used(&wire.input);
-    unlock(&log_lock);
-    if (work_left)
-        console_poll(this_cpu());
-}
-
-u32 console_in(u16 number, u32 size)
-{
-    u32 value = 0;
-
-    lock(&log_lock);
-    for (u32 i = 0; i < size; i++)
-        value |= (u32)read_byte(number + i) << 8 * i;
-    unlock(&log_lock);
-    attend();
-    return value;
-}
-
-void console_out(u16 number, u32 size, u32 value)
-{
-    lock(&log_lock);
-    for (u32 i = 0; i < size; i++)
-        write_byte(number + i, (u8)(value >> 8 * i));
-    unlock(&log_lock);
-    attend();
-}
-
-/* --- partitions' UARTs --------------------------------------------------------------------------
- */
-u8 console_partition_in(struct guest *guest, u32 reg)
-{
-    u8 value;
-
-    lock(&log_lock);
-    value = virtual_uart_read(&guest->uart, reg);
-    unlock(&log_lock);
-    return value;
-}
-
-/* What an attached partition sends goes on at once, as far as the wire takes it. */
-void console_partition_out(struct guest *guest, u32 reg, u8 value)
-{
-    lock(&log_lock);
-    virtual_uart_write(&guest->uart, reg, value);
-    if (guest->uart.attached)
-        wire_poll();
-    unlock(&log_lock);
-}
-
-void console_partition_reset(struct guest *guest)
-{
-    lock(&log_lock);
-    virtual_uart_reset(&guest->uart);
-    unlock(&log_lock);
-}
-
-void console_attach(struct guest *guest)
-{
-    lock(&log_lock);
-    wire_attach(&guest->uart);
-    unlock(&log_lock);
 }
 
 const char *console_text(void)

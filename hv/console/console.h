@@ -20,23 +20,7 @@ void console_tick(struct cpu *self);
 /* On a core without a guest, or with a paused one: a millisecond's rest, then likewise. */
 void console_rest(struct cpu *self);
 
-/* Adds the ports of the wire to a map of intercepted ports, and whether a port is one of them. */
-void console_ports(u8 *map);
-bool console_has_port(u16 port);
-
-/* A guest's access to such a port: `size` of 1, 2 or 4 bytes. */
-u32 console_in(u16 port, u32 size);
-void console_out(u16 port, u32 size, u32 value);
-
-/* The same for a register of a partition's UART, for its start, and for the command that attaches
- * the operator to it: the escape leads back to the prompt. */
-struct guest;
-u8 console_partition_in(struct guest *guest, u32 reg);
-void console_partition_out(struct guest *guest, u32 reg, u8 value);
-void console_attach(struct guest *guest);
-void console_partition_reset(struct guest *guest);
-
-/* No core is in the middle of a command between these. Before hv/kick.h's, not nested. */
+/* No core is in the middle of a command between these. Before hv/guest/kick.h's, not nested. */
 void console_hold(struct cpu *self);
 void console_release(void);
 

@@ -1,7 +1,7 @@
 #include "console/command.h"
 #include "hv.h"
-#include "kick.h"
-#include "vcpu.h"
+#include "guest/kick.h"
+#include "vendor.h"
 
 static void dump(struct out *out, const struct cpu *cpu, const struct guest_state *state)
 {

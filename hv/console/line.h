@@ -8,7 +8,7 @@
 #ifndef CEDE_CONSOLE_LINE_H
 #define CEDE_CONSOLE_LINE_H
 
-#include "console/ring.h"
+#include "serial/ring.h"
 
 #define LINE_SIZE 512 /* with NUL */
 

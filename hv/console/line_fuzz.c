@@ -5,7 +5,7 @@
 #include "console/frame.c"
 #include "console/line.c"
 #include "console/out.c"
-#include "log_format.c"
+#include "serial/log_format.c"
 
 static void require(bool condition)
 {

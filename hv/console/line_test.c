@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
-#include "console/escape.h"
+#include "serial/escape.h"
 #include "console/line.c"
 
 static struct line line;

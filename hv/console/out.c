@@ -1,6 +1,6 @@
 #include "console/out.h"
 #include "console/frame.h"
-#include "log.h"
+#include "serial/log.h"
 
 #define NAME_WIDTH 16  /* of a fact's name in text */
 #define ENDING     256 /* kept free for what closes an answer */

@@ -11,7 +11,7 @@
 #ifndef CEDE_CONSOLE_OUT_H
 #define CEDE_CONSOLE_OUT_H
 
-#include "console/ring.h"
+#include "serial/ring.h"
 
 #define OUT_WIDTH 79 /* of a line of text: terminals wrap at 80 */
 

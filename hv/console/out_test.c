@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include "console/frame.c"
 #include "console/out.c"
-#include "log_format.c"
+#include "serial/log_format.c"
 
 #define ROOM 8192
 

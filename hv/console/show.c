@@ -2,10 +2,10 @@
 #include "console/command.h"
 #include "console/console.h"
 #include "guest.h"
-#include "log.h"
-#include "pmu/pmu.h"
-#include "tsc.h"
-#include "vcpu.h"
+#include "serial/log.h"
+#include "counters/pmu.h"
+#include "base/tsc.h"
+#include "vendor.h"
 
 #define EXIT_NAME(id, name, why) name,
 static const char *const exit_names[] = {EXIT_TABLE(EXIT_NAME)};

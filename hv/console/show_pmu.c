@@ -1,8 +1,8 @@
 /* Commands about the PMU that only look. */
 #include "console/command.h"
 #include "guest.h"
-#include "log.h"
-#include "pmu/pmu.h"
+#include "serial/log.h"
+#include "counters/pmu.h"
 
 static bool intel(void)
 {

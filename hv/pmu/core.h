@@ -25,7 +25,7 @@ struct pmu_core {
 
     struct denials denials;
 
-    /* For hv/pmu/credit.h. */
+    /* For hv/counters/credit.h. */
     u16 attention;    /* selectors that may count what an emulated instruction does, as bits */
     u64 due, due_pmi; /* of the instruction being emulated; bits as in GLOBAL_CTRL */
     u8 owed[16];      /* branches of VMRUN that are still to be taken off a counter */

@@ -1,5 +1,5 @@
 /* What was denied, where and how often: a small table per core. Its core writes it, any may read
- * it; a reader who needs a consistent row stops the core first (hv/kick.h). */
+ * it; a reader who needs a consistent row stops the core first (hv/guest/kick.h). */
 #ifndef CEDE_PMU_DENIAL_H
 #define CEDE_PMU_DENIAL_H
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "denial.c"
+#include "pmu/denial.c"
 
 static struct denials denials;
 

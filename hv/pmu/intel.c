@@ -1,5 +1,5 @@
 #include "pmu/intel.h"
-#include "feature.h"
+#include "base/feature.h"
 #include "pmu/policy.h"
 
 const struct filter_format filter_format_intel = {

@@ -122,7 +122,7 @@ static inline u64 pmu_intel_value(enum pmu_mode mode, const struct filter *filte
     return mode == PMU_FULL ? value : 0;
 }
 
-/* For fast paths: whether hv/pmu/credit.h may have to credit an emulated instruction, by
+/* For fast paths: whether hv/counters/credit.h may have to credit an emulated instruction, by
  * GLOBAL_CTRL as the exit saved it. */
 static inline bool pmu_intel_may_credit(const struct pmu_intel *pmu, u64 global_ctrl)
 {

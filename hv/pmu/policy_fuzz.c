@@ -3,7 +3,7 @@
  * selectors that are asked about; the rest is the text, in which bytes from 80H on stand for whole
  * words, so that most inputs say something. */
 #define _GNU_SOURCE
-#include "pmu/policy_fixture.h"
+#include "fake/policy_fixture.h"
 
 #define QUESTIONS 4
 #define HEAD      (1 + QUESTIONS * sizeof(u64))

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "pmu/policy_fixture.h"
+#include "fake/policy_fixture.h"
 
 static struct filter_entry room[POLICY_EVENTS];
 static struct pmu_policy policy;

@@ -2,19 +2,19 @@
  * whatever is unusual about one of them returns false before anything has changed, and
  * svm_slow_exit does it.
  *
- * Compiled with a calling convention of its own (Makefile, hv/svm/run.S): it calls nothing, and its
- * functions take one argument, since others would be in registers that they must keep. Instruction
- * counts: `make bench`. */
-#include "asm.h"
-#include "cpuid_table.h"
+ * Compiled with a calling convention of its own (hv/fast.mk, hv/svm/run.S): it calls nothing, and
+ * its functions take one argument, since others would be in registers that they must keep.
+ * Instruction counts: `make bench`. */
+#include "base/asm.h"
+#include "msr/cpuid_table.h"
 #include "hv.h"
-#include "msr.h"
-#include "pmu/pmu.h"
-#include "startup.h"
+#include "base/msr.h"
+#include "counters/pmu.h"
+#include "apic/icr.h"
 #include "svm/svm.h"
 
-/* Whether an emulated instruction may have to be credited to a counter (hv/pmu/credit.h): not while
- * global control stops them all, as it does when a kernel changes selectors. */
+/* Whether an emulated instruction may have to be credited to a counter (hv/counters/credit.h): not
+ * while global control stops them all, as it does when a kernel changes selectors. */
 static inline bool must_credit(struct cpu *cpu)
 {
     return cpu->pmu.core.attention && (!pmu.amd.perfmon_v2 || rdmsr(MSR_PERF_GLOBAL_CTL));

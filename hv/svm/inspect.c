@@ -1,9 +1,9 @@
 /* What the console shows of a core's guest. The processor writes the VMCB at each exit, so any core
  * may look; the general registers are there while the guest is out. */
 #include "cpu.h"
-#include "msr.h"
+#include "base/msr.h"
 #include "svm/svm.h"
-#include "vcpu.h"
+#include "vendor.h"
 
 const char *svm_last_exit(struct cpu *cpu)
 {

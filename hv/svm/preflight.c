@@ -1,7 +1,7 @@
 /* Preflight for AMD-V (APM volume 2, 15.4). */
-#include "preflight_impl.h"
+#include "base/preflight_parts.h"
 
-#include "msr.h"
+#include "base/msr.h"
 
 /* CPUID leaves and bits, APM volume 3 appendix E. */
 #define CPUID_NPT_BIT      BIT(0)                     /* 8000_000A EDX */
@@ -30,5 +30,7 @@ enum preflight preflight_svm(const struct cpu_ops *ops)
         return PREFLIGHT_NO_NPT;
     if (ops->rdmsr(IA32_EFER) & EFER_SVME)
         return PREFLIGHT_SVM_IN_USE;
-    return encrypts(ops) ? PREFLIGHT_ENCRYPTION : PREFLIGHT_OK;
+    if (encrypts(ops))
+        return PREFLIGHT_ENCRYPTION;
+    return has_nx(ops) ? PREFLIGHT_OK : PREFLIGHT_NO_NX;
 }

@@ -1,6 +1,6 @@
 /* The run loop. RSP is the struct cpu of this core throughout; GIF is 0 from svm_enable() on.
  *
- * The fast way saves four registers: svm_fast_exit is compiled (Makefile) so that it keeps RSI and R8-R11 and
+ * The fast way saves four registers: svm_fast_exit is compiled (hv/fast.mk) so that it keeps RSI and R8-R11 and
  * may use RBX, and it calls nothing. RAX and RSP are in the VMCB. Everything else of the guest stays loaded. */
 #include "run_registers.inc"
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
-#include "fake_machine.h"
+#include "fake/fake_machine.h"
 #include "svm/svm.c"
 
 struct hv hv;
@@ -34,7 +34,7 @@ void pmu_start(struct cpu *self)
     started = true;
 }
 
-enum preflight preflight(const struct cpu_ops *ops)
+enum preflight preflight_svm(const struct cpu_ops *ops)
 {
     (void)ops;
     return PREFLIGHT_OK;

@@ -1,17 +1,18 @@
 /* The guest's state in the VMCB: taken from the running processor, or as after INIT. */
-#include "asm.h"
+#include "base/asm.h"
 #include "guest.h"
-#include "host.h"
-#include "msr.h"
-#include "pmu/pmu.h"
+#include "host/host.h"
+#include "base/msr.h"
+#include "counters/pmu.h"
 #include "svm/svm.h"
-#include "vcpu.h"
+#include "vendor.h"
 
 #define DR6_RESET 0xffff0ff0
 #define DR7_RESET 0x400
 
-/* Everything that leaves the guest, each with a row in the table of exits (hv/exits.c). External
- * interrupts, NMIs, HLT, CR and DR accesses, INVLPG, exceptions, RDTSC, RDPMC, PAUSE, WBINVD stay.
+/* Everything that leaves the guest, each with a row in the table of exits (hv/exits/exits.c).
+ * External interrupts, NMIs, HLT, CR and DR accesses, INVLPG, exceptions, RDTSC, RDPMC, PAUSE,
+ * WBINVD stay.
  */
 void svm_controls(struct cpu *cpu)
 {

@@ -1,13 +1,13 @@
 /* Turning SVM on, and the vendor table. */
-#include "apic.h"
-#include "asm.h"
+#include "apic/apic.h"
+#include "base/asm.h"
 #include "guest.h"
-#include "msr.h"
-#include "msr_table.h"
-#include "pmu/pmu.h"
-#include "preflight.h"
+#include "base/msr.h"
+#include "msr/msr_table.h"
+#include "counters/pmu.h"
+#include "base/preflight_parts.h"
 #include "svm/svm.h"
-#include "vcpu.h"
+#include "vendor.h"
 
 struct svm svm;
 
@@ -84,7 +84,7 @@ static enum hv_status svm_prepare(void)
 
 static enum hv_status svm_enable(struct cpu *cpu)
 {
-    if (preflight(&native_ops) != PREFLIGHT_OK)
+    if (preflight_svm(&native_ops) != PREFLIGHT_OK)
         return HV_REFUSED;
     wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
     clgi(); /* NMIs and INITs wait for the guest: the IDT is still firmware's */
@@ -109,7 +109,7 @@ static enum hv_status svm_capture(struct cpu *cpu, const struct launch *launch, 
 static void svm_reset(struct cpu *cpu, u8 vector)
 {
     apic_note(cpu);
-    guest_store_forget(cpu->known_stores);
+    known_stores_forget(cpu->known_stores);
     svm_reset_state(cpu, vector);
 }
 

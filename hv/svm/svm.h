@@ -3,7 +3,7 @@
 #define CEDE_SVM_H
 
 #include "cpu.h"
-#include "msr.h"
+#include "base/msr.h"
 #include "svm/vmcb.h"
 
 struct svm {
@@ -36,7 +36,8 @@ void svm_reset_state(struct cpu *cpu, u8 vector);
 void svm_boot_state(struct cpu *cpu);
 __attribute__((noreturn)) void svm_await_sipi(struct cpu *cpu);
 
-/* hv/svm/init.c: an INIT exit. Returns when the core has got its SIPI and its guest state is reset.
+/* hv/svm/init_signal.c: an INIT exit. Returns when the core has got its SIPI and its guest state is
+ * reset.
  */
 void svm_init_exit(struct cpu *cpu);
 /* An SMI exit; an NMI exit, which there is only where INITs do not exit. */

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "fake_machine.h"
-#include "console/fake_console.h"
+#include "fake/fake_machine.h"
+#include "fake/fake_console.h"
+#include "fake/fake_ports.h"
 #include "svm/state.c"
 #include "svm/slow.c"
-#include "exits.c"
-#include "sleep.c"
-#include "io.c"
+#include "exits/exits.c"
+#include "ports/sleep.c"
+#include "ports/io.c"
 
 struct hv hv;
 struct lock hv_lock, log_lock;
@@ -295,7 +296,7 @@ static void only_what_must_is_intercepted(void **state)
     assert_true(vmcb->intercept3 & INTERCEPT3_INIT);
 }
 
-/* One of the two gets a core out of its guest (hv/kick.h). */
+/* One of the two gets a core out of its guest (hv/guest/kick.h). */
 static void nmis_exit_where_inits_do_not(void **state)
 {
     (void)state;

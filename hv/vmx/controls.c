@@ -1,5 +1,5 @@
 #include "vmx/controls.h"
-#include "msr.h"
+#include "base/msr.h"
 #include "vmx/vmcs.h"
 
 enum need {
@@ -70,7 +70,7 @@ enum reg { EAX, EBX, ECX, EDX };
 /* What CPUID promises and which controls keep the promise: they are set, or the bit is hidden and
  * its CR4 bits stay clear. What needs no control is not here: PKS, UINTR, ENQCMD, AMX, LAM, LASS,
  * key locker (their state is resident, hv/vmx/state.c). What is denied for the sake of other cores
- * or of the hypervisor is in hv/cpuid_rows.c. */
+ * or of the hypervisor is in hv/msr/cpuid_rows.c. */
 static const struct feature {
     u8 leaf, subleaf, reg, bit, never;
     u32 secondary, exit, entry;

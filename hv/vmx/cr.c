@@ -2,7 +2,7 @@
  * features that a guest does not have must stay clear. These the host owns (SDM 25.3, 25.6.6): the
  * guest reads the shadow, and exits only when it writes another value than that. */
 #include "guest.h"
-#include "msr.h"
+#include "base/msr.h"
 #include "vmx/vmx.h"
 
 /* An unrestricted guest may run without paging and protection (24.8). A partition switches no cache

@@ -1,11 +1,11 @@
 /* Extended page tables (SDM volume 3, 29.3) and their caches. Entries have the form of
- * hv/page_map.h with permissions and memory type of their own. The type is the MTRRs', the guest's
- * PAT and CR0.CD act on top of it (29.3.7.2: "ignore PAT" stays clear). */
-#include "asm.h"
+ * hv/x86/page_map.h with permissions and memory type of their own. The type is the MTRRs', the
+ * guest's PAT and CR0.CD act on top of it (29.3.7.2: "ignore PAT" stays clear). */
+#include "base/asm.h"
 #include "hv.h"
-#include "memory.h"
-#include "memory_type.h"
-#include "msr.h"
+#include "memory/memory.h"
+#include "x86/memory_type.h"
+#include "base/msr.h"
 #include "vmx/vmx.h"
 
 #define ALL_CONTEXTS 2 /* INVEPT and INVVPID */

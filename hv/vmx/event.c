@@ -1,14 +1,14 @@
 /* What an entry delivers to the guest.
  *
  * Interrupts and NMIs go to the guest without an exit. An NMI or machine check that arrives while
- * the hypervisor runs only leaves a mark (hv/exception.c); nothing there executes IRET, so no
+ * the hypervisor runs only leaves a mark (hv/host/exception.c); nothing there executes IRET, so no
  * second NMI comes before the entry. The next entry delivers what is marked, as long as it carries
  * no other event and the guest is not in the shadow of an STI or MOV SS; else the guest goes one
  * step, by the monitor trap flag, and it is delivered then (SDM 26.5.2). While an NMI waits so,
  * NMIs are blocked in the guest: one would overtake it, and two more would become one. */
-#include "asm.h"
+#include "base/asm.h"
 #include "hv.h"
-#include "msr.h"
+#include "base/msr.h"
 #include "vmx/vmx.h"
 
 enum { NMI = 2, GP = 13, MC = 18 };

@@ -2,23 +2,23 @@
  * whatever is unusual about one of them returns false before anything has changed, and
  * vmx_slow_exit does it.
  *
- * Compiled with a calling convention of its own (Makefile, hv/vmx/run.S): it calls nothing, and its
- * functions take one argument, since others would be in registers that they must keep. VMREAD and
- * VMWRITE are the dear instructions here. */
-#include "asm.h"
-#include "cpuid_table.h"
+ * Compiled with a calling convention of its own (hv/fast.mk, hv/vmx/run.S): it calls nothing, and
+ * its functions take one argument, since others would be in registers that they must keep. VMREAD
+ * and VMWRITE are the dear instructions here. */
+#include "base/asm.h"
+#include "msr/cpuid_table.h"
 #include "hv.h"
-#include "msr.h"
-#include "pmu/pmu.h"
-#include "startup.h"
+#include "base/msr.h"
+#include "counters/pmu.h"
+#include "apic/icr.h"
 #include "vmx/vmx.h"
 
 /* Single-stepping and resume need care after an emulated instruction (slow.c). */
 #define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
 
-/* Whether an emulated instruction may have to be credited to a counter (hv/pmu/credit.h): to one of
- * the selectors' while any is enabled, or to a fixed one. `enabled`: IA32_PERF_GLOBAL_CTRL. Asked
- * so that it takes few instructions when there is none. */
+/* Whether an emulated instruction may have to be credited to a counter (hv/counters/credit.h): to
+ * one of the selectors' while any is enabled, or to a fixed one. `enabled`: IA32_PERF_GLOBAL_CTRL.
+ * Asked so that it takes few instructions when there is none. */
 static inline bool must_credit(const struct cpu *cpu, u64 enabled)
 {
     if (unlikely(cpu->pmu.core.attention))

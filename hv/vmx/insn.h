@@ -1,4 +1,4 @@
-/* The instructions of VMX. hv/vmx/fake_vmx.h stands in for this in host tests. */
+/* The instructions of VMX. hv/fake/fake_vmx.h stands in for this in host tests. */
 #ifndef CEDE_VMX_INSN_H
 #define CEDE_VMX_INSN_H
 

@@ -1,7 +1,7 @@
 /* What the console shows of a core's guest. Only the core itself can read its VMCS while it is
  * current there (SDM 25.1): it takes a note when it is stopped. */
-#include "asm.h"
-#include "vcpu.h"
+#include "base/asm.h"
+#include "vendor.h"
 #include "vmx/vmx.h"
 
 /* The last that took the slow path: a CPUID or a selector write after it has left no trace. */

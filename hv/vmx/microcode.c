@@ -1,12 +1,12 @@
 /* Microcode updates (SDM 10.11). In a guest the WRMSR that triggers one does nothing (26.3), so it
  * is executed here, where linear addresses are physical: the update must be in one piece there, as
  * it is in Linux. */
-#include "asm.h"
-#include "guest_mem.h"
+#include "base/asm.h"
+#include "x86/guest_mem.h"
 #include "hv.h"
-#include "log.h"
-#include "memory.h"
-#include "msr.h"
+#include "serial/log.h"
+#include "memory/memory.h"
+#include "base/msr.h"
 #include "vmx/vmx.h"
 
 /* The header is before the address that the MSR is given (table 10-7). */

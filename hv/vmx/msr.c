@@ -1,11 +1,11 @@
 /* MSRs whose value is the VMCS's while the hypervisor runs, or whose writes have effects beyond the
- * processor. All others are the same on both vendors' machines (hv/msr_access.c). */
-#include "asm.h"
+ * processor. All others are the same on both vendors' machines (hv/exits/msr_access.c). */
+#include "base/asm.h"
 #include "guest.h"
-#include "memory.h"
-#include "msr.h"
-#include "msr_access.h"
-#include "pmu/pmu.h"
+#include "memory/memory.h"
+#include "base/msr.h"
+#include "exits/msr_access.h"
+#include "counters/pmu.h"
 #include "vmx/vmx.h"
 
 static bool is_mtrr(u32 msr)

@@ -1,6 +1,6 @@
 /* Preflight for VT-x (SDM volume 3, 24.7 and appendix A). */
-#include "preflight_impl.h"
-#include "msr.h"
+#include "base/preflight_parts.h"
+#include "base/msr.h"
 #include "vmx/controls.h"
 #include "vmx/vmcs.h"
 
@@ -47,5 +47,7 @@ enum preflight preflight_vmx(const struct cpu_ops *ops)
         return (enum preflight)(PREFLIGHT_VMX_CONTROLS + missing);
     if (!ept_is_enough(ops, &controls))
         return PREFLIGHT_EPT_POOR;
-    return has_memory_keys(ops) ? PREFLIGHT_MEMORY_KEYS : PREFLIGHT_OK;
+    if (has_memory_keys(ops))
+        return PREFLIGHT_MEMORY_KEYS;
+    return has_nx(ops) ? PREFLIGHT_OK : PREFLIGHT_NO_NX;
 }

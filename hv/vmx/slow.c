@@ -1,15 +1,15 @@
 /* Every other exit. All registers are in struct cpu while this runs. */
-#include "apic.h"
-#include "asm.h"
+#include "exits/apic_page.h"
+#include "base/asm.h"
 #include "console/console.h"
-#include "exits.h"
+#include "exits/exits.h"
 #include "hv.h"
-#include "log.h"
-#include "msr.h"
-#include "msr_access.h"
-#include "outs.h"
-#include "pmu/credit.h"
-#include "pmu/pmu.h"
+#include "serial/log.h"
+#include "base/msr.h"
+#include "exits/msr_access.h"
+#include "ports/outs.h"
+#include "counters/credit.h"
+#include "counters/pmu.h"
 #include "vmx/vmx.h"
 
 enum { UD = 6 };
@@ -313,7 +313,7 @@ static void note_credit(struct cpu *cpu)
         credit_nobody(cpu);
 }
 
-/* CR2 is resident, and a fix-up (hv/exception.c) overwrites it. */
+/* CR2 is resident, and a fix-up (hv/host/exception.c) overwrites it. */
 void vmx_slow_exit(struct cpu *cpu)
 {
     u64 rsp = vmread(VMCS_GUEST_RSP), cr2 = read_cr2();

@@ -12,12 +12,12 @@
  *                          local APIC, MTRRs (mirrored into the EPT, hv/vmx/msr.c)
  *   refused                VMX, SMX, FRED, memory encryption keys (hv/vmx/controls.c) */
 /* clang-format on */
-#include "asm.h"
+#include "base/asm.h"
 #include "guest.h"
-#include "host.h"
-#include "msr.h"
+#include "host/host.h"
+#include "base/msr.h"
 #include "pmu/intel.h"
-#include "vcpu.h"
+#include "vendor.h"
 #include "vmx/vmx.h"
 
 #define DR6_RESET 0xffff0ff0

@@ -1,13 +1,13 @@
 /* Turning VMX on, and the vendor table. */
 #include "vmx/vmx.h"
-#include "apic.h"
-#include "asm.h"
+#include "apic/apic.h"
+#include "base/asm.h"
 #include "guest.h"
-#include "host.h"
-#include "msr.h"
-#include "pmu/pmu.h"
-#include "preflight.h"
-#include "vcpu.h"
+#include "host/host.h"
+#include "base/msr.h"
+#include "counters/pmu.h"
+#include "base/preflight_parts.h"
+#include "vendor.h"
 
 struct vmx vmx;
 
@@ -54,7 +54,7 @@ static void vmx_permissions_changed(struct cpu *cpu)
 
 static enum hv_status vmx_prepare(void)
 {
-    if (preflight(&firmware_ops) != PREFLIGHT_OK ||
+    if (preflight_vmx(&firmware_ops) != PREFLIGHT_OK ||
         vmx_compute(&firmware_ops, &vmx.controls, &vmx.hidden) != VMX_NOTHING_MISSING)
         return HV_REFUSED;
     read_features();
@@ -110,7 +110,7 @@ static enum hv_status vmx_capture(struct cpu *cpu, const struct launch *launch, 
 {
     struct control_registers old = {read_cr0(), read_cr4()};
 
-    if (preflight(&firmware_ops) != PREFLIGHT_OK || !turn_on(cpu, old))
+    if (preflight_vmx(&firmware_ops) != PREFLIGHT_OK || !turn_on(cpu, old))
         return HV_REFUSED;
     vmx_capture_state(cpu, launch, ssp, old);
     apic_note(cpu);
@@ -121,7 +121,7 @@ static enum hv_status vmx_enable(struct cpu *cpu)
 {
     struct control_registers old = {read_cr0(), read_cr4()};
 
-    return preflight(&own_ops) == PREFLIGHT_OK && turn_on(cpu, old) ? HV_OK : HV_REFUSED;
+    return preflight_vmx(&own_ops) == PREFLIGHT_OK && turn_on(cpu, old) ? HV_OK : HV_REFUSED;
 }
 
 static void vmx_reset(struct cpu *cpu, u8 vector)

@@ -3,7 +3,7 @@
 #define CEDE_VMX_H
 
 #include "cpu.h"
-#include "page_map.h"
+#include "x86/page_map.h"
 #include "vmx/controls.h"
 #include "vmx/insn.h"
 
@@ -62,7 +62,7 @@ void vmx_before_entry(struct cpu *cpu);
 bool vmx_let_in(struct cpu *cpu, u64 vector);
 bool vmx_inject_machine_check(struct cpu *cpu);
 
-/* hv/vmx/init.c */
+/* hv/vmx/init_signal.c */
 void vmx_init_exit(struct cpu *cpu);
 void vmx_sipi_exit(struct cpu *cpu);
 __attribute__((noreturn)) void vmx_await_sipi(struct cpu *cpu);

@@ -1,5 +1,5 @@
 /* Cycles: as many as instructions while running, none while halted. */
-#include "apic.h"
+#include "apic/apic.h"
 #include "core.h"
 #include "probe.h"
 

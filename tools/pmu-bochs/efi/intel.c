@@ -1,5 +1,5 @@
 /* Architectural perfmon's registers and counts, bare. */
-#include "apic.h"
+#include "apic/apic.h"
 #include "core.h"
 #include "machine.h"
 #include "probe.h"

@@ -1,0 +1,53 @@
+#include "report/banner.h"
+
+#include "machine/console.h"
+#include "machine/cpu_ops.h"
+#include "hypercall.h"
+#include "place/place.h"
+#include "machine/pmu_text.h"
+#include "uefi/text.h"
+
+const char *version_text(void)
+{
+    static char text[16];
+
+    text_print(text, sizeof text, "%u.%u.%u", CEDE_VERSION >> 16 & 0xff, CEDE_VERSION >> 8 & 0xff,
+               CEDE_VERSION & 0xff);
+    return text;
+}
+
+static u32 captured(const struct mp *mp)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < mp->count; i++)
+        count += mp->cpus[i].started && mp->cpus[i].status == HV_OK;
+    return count;
+}
+
+/* A processor that is not captured stays where it is: what would start it is trapped. */
+static void say_cores(const struct mp *mp)
+{
+    u32 count = captured(mp);
+
+    say("cede: cores: %u captured, %u policed until they start\n", count, mp->count - count);
+    for (u32 i = 0; i < mp->count; i++)
+        if (mp->cpus[i].started && mp->cpus[i].status != HV_OK)
+            say("cede: core with APIC ID 0x%x was not captured: %s\n", mp->cpus[i].apic_id,
+                hv_status_text(mp->cpus[i].status));
+}
+
+void banner(const struct conf *conf, const struct mp *mp, const struct boot_uart *uart)
+{
+    char console[48], list[24];
+
+    say("cede: version %s\n", version_text());
+    say_cores(mp);
+    say("cede: memory: %lu bytes kept, %lu of them page tables\n",
+        hypercall(HYPERCALL_MEMORY, 0, 0), hypercall(HYPERCALL_MEMORY, 0, 1));
+    say("cede: pmu: %s\n", pmu_text());
+    say("cede: policy: %s%s%s\n", pmu_mode_text(conf->policy.pmu),
+        conf->policy.pmu == PMU_FILTERED ? ", list " : "",
+        conf->policy.pmu == PMU_FILTERED ? conf_list_text(conf, list) : "");
+    say("cede: console: %s\n", console_text(conf, uart, console));
+}

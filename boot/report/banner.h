@@ -1,0 +1,14 @@
+/* What the operator sees once Cede is in place. */
+#ifndef CEDE_BANNER_H
+#define CEDE_BANNER_H
+
+#include "conf/conf.h"
+#include "machine/mp.h"
+
+/* Called as a guest: asks the hypervisor by hypercall. */
+void banner(const struct conf *conf, const struct mp *mp, const struct boot_uart *uart);
+
+/* "0.1.0" */
+const char *version_text(void);
+
+#endif

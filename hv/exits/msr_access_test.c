@@ -1,0 +1,307 @@
+/* Intercepted MSRs on both vendors: what the guest gets, what the processor gets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+#include "fake/fake_machine.h"
+#include "pmu/amd.c"
+#define read_selectors read_intel_selectors
+#undef EVENT
+#include "pmu/intel.c"
+#include "pmu/filter.c"
+#include "pmu/policy.c"
+#include "msr/rows_amd.c"
+#include "msr/rows_intel.c"
+#include "msr/rows_partition.c"
+#include "msr/msr_table.c"
+#include "exits/msr_access.c"
+#include "exits/msr_access_amd.c"
+#define selector_write intel_selector_write
+#include "exits/msr_access_intel.c"
+
+#define USUAL (EVTSEL_EN | EVTSEL_USR | EVTSEL_OS)
+#define ALL   (~0ULL)
+
+struct hv hv;
+struct pmu pmu;
+static u32 denied_msr;
+static u64 denied_value;
+
+static struct cpu cpu;
+static struct guest guest;
+static struct filter filter;
+static u32 startups;
+
+bool apic_base_write(struct cpu *self, u64 value)
+{
+    (void)self;
+    return value != 0xbad;
+}
+
+u64 partition_apic_base(const struct cpu *self)
+{
+    (void)self;
+    return 0xfee00d00;
+}
+
+bool ipi_send(const struct cpu *self, u32 low, u32 destination, bool x2apic)
+{
+    return self == &cpu && x2apic && low != 0xbad && destination == 3;
+}
+
+void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
+{
+    assert_true(self == &cpu && icr_is_startup(low) && x2apic && destination == 3);
+    startups++;
+}
+
+static void start(enum cpu_vendor vendor)
+{
+    struct policy_cpu processor = {.format = vendor == CPU_AMD ? &filter_format_amd
+                                                               : &filter_format_intel,
+                                   .architectural = pmu_intel_architectural,
+                                   .architectural_count = 7};
+
+    memset(&fake, 0, sizeof(fake));
+    memset(&cpu, 0, sizeof(cpu));
+    memset(&pmu, 0, sizeof(pmu));
+    guest.msr = (struct msr_context){
+        .vendor = (u8)vendor, .family = vendor == CPU_AMD ? 0x19 : 6, .model = 0x55};
+    cpu.guest = &guest;
+    hv.intel = vendor == CPU_INTEL;
+    cpu.pmu.core.filter = &filter;
+    pmu.intel = (struct pmu_intel_caps){.version = 4, .counters = 4, .fixed = 7};
+    guest.pmu.limits = (struct pmu_intel_limits){.fixed = 3, .policy = &policy_default};
+    guest.msr.fixed_restricted = true;
+    if (vendor == CPU_AMD)
+        processor.architectural = pmu_amd_architectural(0x19, &processor.architectural_count);
+    policy_build(&filter, &policy_default, &processor);
+}
+
+static void set_mode(enum pmu_mode mode)
+{
+    cpu.pmu.core.mode = (u8)mode;
+    guest.msr.pmu = (u8)mode;
+}
+
+static u64 read_ok(u32 msr)
+{
+    u64 value = 0xdead;
+
+    if (!msr_read(&cpu, msr, &value))
+        fail_msg("%x: #GP", msr);
+    return value;
+}
+
+static bool read_faults(u32 msr)
+{
+    u64 value;
+
+    return !msr_read(&cpu, msr, &value);
+}
+
+void pmu_note_denial(struct cpu *self, u32 msr, u64 value)
+{
+    denied_msr = msr;
+    denied_value = value;
+    self->pmu.core.denials.forgotten++;
+}
+
+static bool write_ok(u32 msr, u64 value)
+{
+    return msr_write(&cpu, msr, value);
+}
+
+static void selectors_read_back_on_both(void **state)
+{
+    static const struct {
+        enum cpu_vendor vendor;
+        u32 msr, alias;
+        u64 marks; /* what the hardware has besides */
+    } cases[] = {
+        {CPU_AMD, 0xc0010204, 0xc0010002, PERF_CTL_GUEST_ONLY},
+        {CPU_INTEL, 0x188, 0x1909, 0},
+    };
+    (void)state;
+
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        start(cases[i].vendor);
+        fake_msr(cases[i].msr, 0, ALL);
+        fake_msr(cases[i].alias, 0, ALL);
+        assert_true(write_ok(cases[i].msr, USUAL | 0xc0));
+        assert_int_equal(rdmsr(cases[i].msr), USUAL | 0xc0 | cases[i].marks);
+        assert_int_equal(read_ok(cases[i].alias), USUAL | 0xc0);
+        assert_true(write_ok(cases[i].alias, USUAL | 0x29));
+        assert_int_equal(rdmsr(cases[i].alias), 0);
+        assert_int_equal(read_ok(cases[i].msr), USUAL | 0x29);
+        assert_int_equal(cpu.pmu.core.denials.forgotten, 1);
+        assert_int_equal(denied_msr, 0);
+        assert_int_equal(denied_value, USUAL | 0x29);
+        assert_int_equal(cpu.exits[EXIT_PMU_WRITE], 2);
+        assert_int_equal(cpu.exits[EXIT_PMU_READ], 2);
+        set_mode(PMU_OFF);
+        assert_int_equal(read_ok(cases[i].msr), 0);
+        assert_true(write_ok(cases[i].msr, USUAL | 0xc0));
+        assert_int_equal(rdmsr(cases[i].alias), 0);
+    }
+}
+
+static void what_the_processor_lacks_faults(void **state)
+{
+    static const u32 intel[] = {0x186, 0x18f, 0x1901, 0x1a6, 0x38d, 0x3f7, 0x345,
+                                0x3a,  0x1a0, 0xda0,  0x700, 0x611, 0x1328};
+    (void)state;
+
+    start(CPU_INTEL);
+    for (u32 i = 0; i < COUNT(intel); i++)
+        assert_true(read_faults(intel[i]) && !write_ok(intel[i], 0));
+    start(CPU_AMD);
+    assert_true(read_faults(0xc0010200) && !write_ok(0xc0010200, USUAL | 0xc0));
+    assert_true(!write_ok(0xc0010010, 0)); /* SYSCFG is frozen, not invented */
+    set_mode(PMU_OFF);
+    assert_true(read_faults(0xc0010201) && !write_ok(0xc0010201, 0));
+}
+
+static void fixed_counters_are_limited(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(IA32_FIXED_CTR_CTRL, 0, 0xbbb);
+    assert_true(write_ok(IA32_FIXED_CTR_CTRL, 0x3b3));
+    assert_int_equal(rdmsr(IA32_FIXED_CTR_CTRL), 0x0b3);
+    assert_int_equal(read_ok(IA32_FIXED_CTR_CTRL), 0x3b3);
+    assert_int_equal(cpu.pmu.core.denials.forgotten, 1);
+    assert_false(write_ok(IA32_FIXED_CTR_CTRL, 0x3000));
+    assert_int_equal(read_ok(IA32_FIXED_CTR_CTRL), 0x3b3);
+}
+
+static void offcore_responses_are_kept_from_the_hardware(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(0x1a7, 0, ALL);
+    assert_true(write_ok(0x1a7, 0x10001));
+    assert_int_equal(rdmsr(0x1a7), 0);
+    assert_int_equal(read_ok(0x1a7), 0x10001);
+    assert_int_equal(cpu.pmu.core.denials.forgotten, 1);
+    assert_int_equal(denied_msr, 0x1a7);
+    assert_true(write_ok(0x1a7, 0));
+    assert_int_equal(cpu.pmu.core.denials.forgotten, 1);
+    set_mode(PMU_FULL); /* it is other cores' affair then, too */
+    assert_true(write_ok(0x1a7, 0x10001));
+    assert_int_equal(rdmsr(0x1a7), 0);
+}
+
+static void edited_reads(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(0x3a, BIT(0) | BIT(2) | BIT(5) | BIT(18) | BIT(20), 0);
+    fake_msr(0x345, 0x1b7ff, 0);
+    fake_msr(0x1a0, 0x850089, ALL);
+    assert_int_equal(read_ok(0x3a), BIT(0) | BIT(20));
+    assert_false(write_ok(0x3a, 5));
+    assert_int_equal(read_ok(0x345), 0x3000);
+    assert_false(write_ok(0x345, 0));
+    guest.pmu.limits.fixed = 0xf;
+    assert_int_equal(read_ok(0x345), 0xb000);
+    assert_int_equal(read_ok(0x1a0), 0x851889);
+    set_mode(PMU_OFF);
+    assert_int_equal(read_ok(0x1a0), 0x851809);
+}
+
+/* Firmware's choice of no execute-disable may be undone, not made. */
+static void execute_disable_stays(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(0x1a0, 1, ALL);
+    assert_true(write_ok(0x1a0, BIT(34) | 9));
+    assert_int_equal(rdmsr(0x1a0), 9);
+    fake.msr[0].value = BIT(34);
+    assert_true(write_ok(0x1a0, BIT(34) | 1));
+    assert_int_equal(rdmsr(0x1a0), BIT(34) | 1);
+    assert_true(write_ok(0x1a0, 1));
+    assert_int_equal(rdmsr(0x1a0), 1);
+}
+
+static void xss_has_no_hidden_state(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(0xda0, 0, 0x1ffff);
+    assert_true(write_ok(0xda0, BIT(11)));
+    assert_int_equal(rdmsr(0xda0), BIT(11));
+    assert_false(write_ok(0xda0, BIT(8)));
+    assert_false(write_ok(0xda0, BIT(15)));
+    assert_false(write_ok(0xda0, BIT(40))); /* the processor's own #GP */
+    assert_int_equal(rdmsr(0xda0), BIT(11));
+    guest.msr.granted = BIT(FEATURE_LBR);
+    assert_true(write_ok(0xda0, BIT(15)));
+}
+
+static void zeroed_msrs(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(0x396, 4, ALL);
+    fake_msr(0x611, 1234, 0);
+    assert_int_equal(read_ok(0x396), 0);
+    assert_true(write_ok(0x396, 7));
+    assert_int_equal(rdmsr(0x396), 4);
+    assert_int_equal(read_ok(0x611), 0);
+}
+
+static void icr_where_it_is_policed(void **state)
+{
+    (void)state;
+    for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
+        start(vendor);
+        guest.msr.police_icr = true;
+        startups = 0;
+        fake_msr(IA32_APIC_BASE, APIC_BASE_EN | APIC_BASE_EXTD, ALL);
+        fake_msr(IA32_X2APIC_ICR, 0, ALL);
+        assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x4500));
+        assert_int_equal(startups, 1);
+        assert_int_equal(rdmsr(IA32_X2APIC_ICR), 0);
+        assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x40f0));
+        assert_int_equal(rdmsr(IA32_X2APIC_ICR), 3ULL << 32 | 0x40f0);
+        fake.msr[0].value = APIC_BASE_EN;
+        assert_false(write_ok(IA32_X2APIC_ICR, 0x4500));
+        assert_true(write_ok(IA32_APIC_BASE, 0xfee00800) && !write_ok(IA32_APIC_BASE, 0xbad));
+    }
+}
+
+static void amds_own(void **state)
+{
+    (void)state;
+    start(CPU_AMD);
+    fake_msr(MSR_HWCR, HWCR_SMMLOCK, ALL);
+    fake_msr(0xc0010010, 5, ALL);
+    assert_true(write_ok(MSR_HWCR, 0x40));
+    assert_int_equal(rdmsr(MSR_HWCR), 0x40 | HWCR_SMMLOCK);
+    assert_int_equal(read_ok(MSR_VM_CR), VM_CR_SVMDIS | VM_CR_LOCK);
+    assert_true(write_ok(MSR_VM_CR, 0));
+    assert_true(write_ok(0xc0010010, 0));
+    assert_int_equal(rdmsr(0xc0010010), 5);
+    assert_true(read_faults(MSR_VM_HSAVE_PA));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(selectors_read_back_on_both),
+        cmocka_unit_test(what_the_processor_lacks_faults),
+        cmocka_unit_test(fixed_counters_are_limited),
+        cmocka_unit_test(offcore_responses_are_kept_from_the_hardware),
+        cmocka_unit_test(edited_reads),
+        cmocka_unit_test(execute_disable_stays),
+        cmocka_unit_test(xss_has_no_hidden_state),
+        cmocka_unit_test(zeroed_msrs),
+        cmocka_unit_test(icr_where_it_is_policed),
+        cmocka_unit_test(amds_own),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

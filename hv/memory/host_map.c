@@ -1,0 +1,67 @@
+/* The host's own map: everything to itself, W^X, guard pages below the stacks. */
+#include "memory/memory_parts.h"
+
+#define HOST_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
+#define HOST_RO (PTE_PRESENT | PTE_ACCESSED | PTE_NX)
+#define HOST_RX (PTE_PRESENT | PTE_ACCESSED)
+#define HOST_UC (HOST_RW | PTE_PCD | PTE_PWT)
+
+extern char image_start[], text_end[], rodata_end[], image_end[];
+
+static bool map_host_image(struct page_map *map)
+{
+    u64 start = (u64)image_start, text = (u64)text_end, rodata = (u64)rodata_end;
+
+    return page_map_range(map, start, text, HOST_RX) &&
+           page_map_range(map, text, rodata, HOST_RO) &&
+           page_map_range(map, rodata, (u64)image_end, HOST_RW);
+}
+
+static bool map_host_guards(struct page_map *map)
+{
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        u64 block = (u64)cpu_at(i) - CPU_STACK_TOP;
+
+        if (!page_map_range(map, block, block + PAGE_SIZE, 0))
+            return false;
+    }
+    return true;
+}
+
+static bool map_host_devices(struct page_map *map)
+{
+    const struct boot_uart *uart = &hv.info->uart;
+    u64 page = ALIGN_DOWN(uart->base, PAGE_SIZE);
+
+    if (uart->kind == UART_MMIO && !page_map_range(map, page, page + PAGE_SIZE, HOST_UC))
+        return false;
+    return page_map_range(map, hv.apic_base, hv.apic_base + PAGE_SIZE, HOST_UC);
+}
+
+/* On AMD the last 12 GiB below 1 TiB are HyperTransport's, never memory. On larger machines they
+ * are below TOM2, so of type write-back: only an absent page keeps speculation out. */
+static bool unmap_hypertransport(struct page_map *map)
+{
+    u64 start = MIN(GIB(1012), hv.map_top), end = MIN(GIB(1024), hv.map_top);
+
+    return hv.intel || page_map_range(map, start, end, 0);
+}
+
+/* Everything to itself, never executable but for the image's text and the start-up trampoline. */
+bool host_map_build(void)
+{
+    struct page_map map = {.levels = hv.host_levels,
+                           .gib_pages = hv.host_gib_pages,
+                           .table_bits = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED,
+                           .pool = &hv.pool,
+                           .uniform = memory_types_uniform};
+    u64 trampoline = hv.info->trampoline;
+
+    if (!page_map_init(&map) || !page_map_range(&map, 0, hv.map_top, HOST_RW) ||
+        !unmap_hypertransport(&map) || !map_host_image(&map) || !map_host_guards(&map) ||
+        !map_host_devices(&map) ||
+        !page_map_range(&map, trampoline, trampoline + PAGE_SIZE, HOST_RX))
+        return false;
+    hv.host_cr3 = (u64)map.root;
+    return true;
+}
