@@ -1,4 +1,4 @@
-"""Frames of the line protocol, version 1: `@cede/1 SEQ TEXT CRC` (hv/serial/frame.h, docs/console.md)."""
+"""Frames of the line protocol, version 1: `@cede/1 SEQ TEXT CRC` (hv/console/frame.h, docs/console.md)."""
 import re
 import zlib
 

@@ -1,5 +1,5 @@
 /* Cycles: as many as instructions while running, none while halted. */
-#include "apic/apic.h"
+#include "apic.h"
 #include "core.h"
 #include "probe.h"
 

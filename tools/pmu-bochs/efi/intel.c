@@ -1,5 +1,5 @@
 /* Architectural perfmon's registers and counts, bare. */
-#include "apic/apic.h"
+#include "apic.h"
 #include "core.h"
 #include "machine.h"
 #include "probe.h"

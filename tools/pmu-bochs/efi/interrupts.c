@@ -1,6 +1,6 @@
 /* Interrupts in the middle of what is counted: each is one where its handler starts, and a repeated
  * string instruction that it cuts in two is still one instruction. */
-#include "apic/apic.h"
+#include "apic.h"
 #include "core.h"
 #include "probe.h"
 

@@ -1,5 +1,5 @@
 /* Where a PMI lands: exactly `skid` instructions after the one that overflows. */
-#include "apic/apic.h"
+#include "apic.h"
 #include "core.h"
 #include "machine.h"
 #include "probe.h"

@@ -1,5 +1,5 @@
 /* The PMU and an SVM guest: GuestOnly and HostOnly over many entries and exits, PMIs. */
-#include "apic/apic.h"
+#include "apic.h"
 #include "core.h"
 #include "machine.h"
 #include "probe.h"

@@ -1,6 +1,6 @@
 /* VM entry and exit and the PMU: what is loaded, saved and checked, and that nothing is counted
  * twice. */
-#include "apic/apic.h"
+#include "apic.h"
 #include "clock.h"
 #include "core.h"
 #include "machine.h"
