@@ -1,6 +1,6 @@
 /* Exact exit accounting: each class of operation, done N times, raises the one counter that it may
- * by N and no other. DESIGN.md rule 2 names what must never exit. Asking the counters exits too,
- * and is counted as EXIT_HYPERCALL apart. */
+ * by N and no other. docs/design.md (Exits, all of them) names what must never exit. Asking the
+ * counters exits too, and is counted as EXIT_HYPERCALL apart. */
 #include "apic.h"
 #include "cede.h"
 #include "clock.h"

@@ -14,8 +14,7 @@ enum { COUNTERS = 6, ALIASED = 4, PATIENCE_MS = 5000, MANY = 100, LISTED = 7 };
 #define EN      BIT(22)
 #define ENABLED 0x430000ULL /* USR, OS, EN */
 
-/* In the built-in allow-list `architectural` and outside it (PMU.md, semantics of the event
- * filter). */
+/* In the built-in allow-list `architectural` and outside it (docs/policy.md). */
 struct events {
     u64 allowed[LISTED], denied[LISTED];
     u32 denied_count;

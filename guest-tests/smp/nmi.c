@@ -176,8 +176,8 @@ static void without_tables(void)
     __asm__ volatile("lgdt %0; lidt %1" ::"m"(gdt), "m"(idt));
 }
 
-/* On SVM the host runs on the guest's TR, LDTR, FS and GS (DESIGN.md, Start-up): they may say
- * anything. */
+/* On SVM the host runs on the guest's TR, LDTR, FS and GS (docs/design.md, The pieces): they may
+ * say anything. */
 static void rubbish(u64 unused)
 {
     (void)unused;

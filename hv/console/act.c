@@ -42,8 +42,8 @@ bool request_guest(struct request *request, bool optional)
 }
 
 /* What the guest must be for it, and what is done. */
-static void act(struct request *request, enum guest_run from, const char *wrong, const char *done,
-                u32 (*what)(struct cpu *self, struct guest *guest))
+static void act_on(struct request *request, enum guest_run from, const char *wrong,
+                   const char *done, u32 (*what)(struct cpu *self, struct guest *guest))
 {
     struct guest *guest;
 
@@ -59,12 +59,12 @@ static void act(struct request *request, enum guest_run from, const char *wrong,
 
 void act_pause(struct request *request)
 {
-    act(request, GUEST_RUNNING, "not running", "paused", guest_pause);
+    act_on(request, GUEST_RUNNING, "not running", "paused", guest_pause);
 }
 
 void act_resume(struct request *request)
 {
-    act(request, GUEST_PAUSED, "not paused", "resumed", guest_resume);
+    act_on(request, GUEST_PAUSED, "not paused", "resumed", guest_resume);
 }
 
 /* Of which the machine itself is none. */
@@ -77,7 +77,7 @@ static bool is_about_partition(struct request *request)
     return is_partition(request->guest);
 }
 
-static void start(struct request *request, const char *done)
+static void start_guest(struct request *request, const char *done)
 {
     guest_start(request->guest);
     out_say(request->out, "%s guest %u", done, (u64)request->guest->index);
@@ -90,7 +90,7 @@ void act_start(struct request *request)
     if (request->guest->state != GUEST_STOPPED)
         out_fail(request->out, "guest %u is not stopped", (u64)request->guest->index);
     else
-        start(request, "started");
+        start_guest(request, "started");
 }
 
 void act_stop(struct request *request)
@@ -114,7 +114,7 @@ void act_reset(struct request *request)
     }
     if (request->guest->state != GUEST_STOPPED)
         guest_stop(request->self, request->guest);
-    start(request, "reset");
+    start_guest(request, "reset");
 }
 
 void act_attach(struct request *request)
@@ -146,23 +146,23 @@ static void power_off(void)
     log_line("the machine does not go off");
 }
 
-static void (*end)(void);
+static void (*machine_end)(void);
 
 bool act_ends(void)
 {
-    return end;
+    return machine_end;
 }
 
 void act_end(void)
 {
-    end();
-    end = NULL;
+    machine_end();
+    machine_end = NULL;
 }
 
 void act_reboot(struct request *request)
 {
     out_say(request->out, "resetting the machine");
-    end = platform_reset;
+    machine_end = platform_reset;
 }
 
 void act_poweroff(struct request *request)
@@ -174,5 +174,5 @@ void act_poweroff(struct request *request)
         return;
     }
     out_say(request->out, "switching the machine off");
-    end = power_off;
+    machine_end = power_off;
 }

@@ -61,7 +61,7 @@ static bool split(struct request *request, char *text)
     return true;
 }
 
-static void run(struct request *request, bool readonly)
+static void run_checked(struct request *request, bool readonly)
 {
     const struct command *command = command_find(request->words[0]);
     u32 arguments = request->count - 1;
@@ -83,7 +83,7 @@ void command_run(struct out *out, struct cpu *self, char *text, bool readonly)
     if (!split(&request, text))
         out_fail(out, "too many words; help lists the commands");
     else if (request.count && request.words[0][0] != '#') /* pasted with the policy's lines */
-        run(&request, readonly);
+        run_checked(&request, readonly);
 }
 
 bool request_number(struct request *request, u32 index, u64 limit, const char *what, u64 *value)

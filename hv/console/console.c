@@ -43,14 +43,14 @@ static bool says_exit(const char *text)
     return text[0] == 'e' && text[1] == 'x' && text[2] == 'i' && text[3] == 't' && !text[4];
 }
 
-static void leave(void)
+static void leave_prompt(void)
 {
     lock(&log_lock);
     wire_leave();
     unlock(&log_lock);
 }
 
-static void run(struct out *out, struct cpu *self, char *text)
+static void run_command(struct out *out, struct cpu *self, char *text)
 {
     if (command_effect(text) == CHANGES && !console.readonly)
         log_note("console: %s", text);
@@ -68,11 +68,11 @@ static void typed_line(struct cpu *self, char *text)
     struct out out;
 
     if (says_exit(text)) {
-        leave();
+        leave_prompt();
         return;
     }
     out_start(&out, &wire.answer, ANSWER_SIZE - 16, false);
-    run(&out, self, text);
+    run_command(&out, self, text);
     out_finish(&out);
     prompt(&out);
 }
@@ -86,7 +86,7 @@ static void answer_frame(struct cpu *self, u32 sequence, char *text)
     if (changes && sequence && sequence == console.changed_by)
         out_say(&out, "done already: the answer was lost");
     else if (!says_exit(text))
-        run(&out, self, text);
+        run_command(&out, self, text);
     if (changes)
         console.changed_by = sequence;
     frame_end(&out);
@@ -114,7 +114,7 @@ static void take_line(struct cpu *self)
         damaged_frame();
 }
 
-static void say(const char *text)
+static void answer_text(const char *text)
 {
     struct out out;
 
@@ -144,16 +144,16 @@ static bool next_event(enum line_event *event)
     return got;
 }
 
-static void answer(struct cpu *self, enum line_event event)
+static void handle_event(struct cpu *self, enum line_event event)
 {
     if (event == LINE_DONE)
         take_line(self);
     if (event == LINE_TOO_LONG)
-        say("error: the line is too long\r\n" PROMPT);
+        answer_text("error: the line is too long\r\n" PROMPT);
     if (event == LINE_CANCEL)
-        say(PROMPT);
+        answer_text(PROMPT);
     if (event == LINE_LEAVE)
-        leave();
+        leave_prompt();
 }
 
 /* Not before the answer is sent, unless nobody takes it. */
@@ -169,13 +169,13 @@ static void end_machine(void)
     act_end();
 }
 
-static void work(struct cpu *self)
+static void take_commands(struct cpu *self)
 {
     enum line_event event;
 
     while (next_event(&event)) {
         wire.composing = true;
-        answer(self, event);
+        handle_event(self, event);
         wire.composing = false;
         if (act_ends())
             end_machine();
@@ -186,7 +186,7 @@ static void serve(struct cpu *self)
 {
     if (!interactive() || !lock_try(&console.lock))
         return;
-    work(self);
+    take_commands(self);
     unlock(&console.lock);
 }
 

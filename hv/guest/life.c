@@ -87,7 +87,7 @@ static void wait_for_start(struct cpu *cpu)
     cpu->state = CORE_RUNNING;
 }
 
-static __attribute__((noreturn)) void launch(struct cpu *cpu)
+static __attribute__((noreturn)) void launch_life(struct cpu *cpu)
 {
     wait_for_start(cpu);
     fill_memory(cpu->guest->boot);
@@ -139,11 +139,11 @@ void guest_next(struct cpu *cpu)
     forget_msrs();
     pmu_restart(cpu);
     if (is_boot_core(cpu))
-        launch(cpu);
+        launch_life(cpu);
     vendor->await_sipi(cpu);
 }
 
-static __attribute__((noreturn)) void leave(struct cpu *cpu)
+static __attribute__((noreturn)) void leave_life(struct cpu *cpu)
 {
     on_stack(cpu, guest_next);
 }
@@ -155,11 +155,11 @@ void guest_claim(struct cpu *cpu)
     if (home == cpu->guest || !home->life)
         return;
     guest_own(cpu, home);
-    leave(cpu);
+    leave_life(cpu);
 }
 
 /* By the firmware's own means; where INITs do not exit, out of the hypervisor and in again. */
-static void take(struct cpu *self, const struct cpu *core)
+static void take_core(struct cpu *self, const struct cpu *core)
 {
     startup_ipi(self, ICR_MODE_INIT << 8 | (u32)ICR_ASSERT, core->apic_id, true);
     if (!vendor->init_exits())
@@ -175,7 +175,7 @@ void guests_release(struct cpu *self)
         guest_at(i)->life = 1;
     for (u32 i = 0; i < hv.info->cpu_count; i++)
         if (guest_home(cpu_at(i)) != tenant())
-            take(self, cpu_at(i));
+            take_core(self, cpu_at(i));
     for (u32 i = 1; i < hv.info->guest_count; i++)
         guest_start(guest_at(i));
 }
@@ -191,7 +191,7 @@ void guest_attend(struct cpu *self)
         console_rest(self);
     }
     if (self->life != guest->life)
-        leave(self);
+        leave_life(self);
 }
 
 u32 guest_pause(struct cpu *self, struct guest *guest)
@@ -228,5 +228,5 @@ void guest_fail(struct cpu *self)
              self->guest->boot->name);
     if (self->life == self->guest->life)
         guest_stop(self, self->guest);
-    leave(self);
+    leave_life(self);
 }

@@ -18,7 +18,7 @@ static void follow_x2apic(const struct cpu *other)
         wrmsr(IA32_APIC_BASE, base | APIC_BASE_EXTD);
 }
 
-static __attribute__((noreturn)) void run(struct cpu *cpu)
+static __attribute__((noreturn)) void keep_for_console(struct cpu *cpu)
 {
     apic_reset(); /* disabled by software it takes no interrupts */
     cpu->captured = false;
@@ -33,7 +33,7 @@ static __attribute__((noreturn)) void run(struct cpu *cpu)
 void management_claim(struct cpu *cpu)
 {
     if (cpu->kept)
-        run(cpu);
+        keep_for_console(cpu);
 }
 
 void management_take(struct cpu *self)

@@ -1,4 +1,4 @@
-/* INIT and SIPI under the hypervisor's control (DESIGN.md, Start-up): a guest starts and stops only
+/* INIT and SIPI under the hypervisor's control: a guest starts and stops only
  * its own cores, and none ever runs outside the hypervisor.
  *
  * On AMD every ICR write is seen, on Intel only while a processor is not captured. INIT and SIPI

@@ -156,7 +156,8 @@ struct boot_info {
 /* Per processor: a guard page, its stack, its data, its VMCB or VMCS, its host save area. */
 #define CPU_BLOCK_SIZE KIB(32)
 
-/* Second-level tables made on first touch above map_top: a fixed pool (DESIGN.md rule 5). */
+/* Second-level tables made on first touch above map_top: a fixed pool, since all memory is taken at
+ * start. */
 #define FIRST_TOUCH_PAGES 64
 
 /* Pages for one identity map of [0, top): the root levels, a PDPT per 512 GiB, a PD per GiB where

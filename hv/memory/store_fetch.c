@@ -49,7 +49,7 @@ static bool same_words(const struct known_store *known)
     return true;
 }
 
-static void note(struct known_store *known, u64 gpa, const u8 *word)
+static void note_word(struct known_store *known, u64 gpa, const u8 *word)
 {
     if (known->words >= STORE_WORDS) {
         known->words = TOO_MANY;
@@ -69,9 +69,9 @@ static bool read_and_note(void *context, u64 gpa, void *buffer, u32 size)
     if (size < 8)
         known->words = TOO_MANY;
     else
-        note(known, gpa, buffer);
+        note_word(known, gpa, buffer);
     if (size > 8)
-        note(known, gpa + size - 8, (u8 *)buffer + size - 8);
+        note_word(known, gpa + size - 8, (u8 *)buffer + size - 8);
     return true;
 }
 
@@ -87,7 +87,8 @@ static enum insn_status find_out(struct known_store *known)
     return insn_decode_store(bytes, count, known->mode, &known->insn);
 }
 
-static enum insn_status fetch(struct known_store *known, const struct code_state *code, u8 mode)
+static enum insn_status fetch_store(struct known_store *known, const struct code_state *code,
+                                    u8 mode)
 {
     u64 linear = guest_linear_rip(code->cs_base, code->rip, code->long_mode);
     enum insn_status status;
@@ -115,7 +116,7 @@ enum insn_status store_fetch(struct known_store *known, const struct code_state 
     if (status != INSN_TRUNCATED)
         return status;
     known += code->rip % KNOWN_STORES;
-    status = fetch(known, code, (u8)mode);
+    status = fetch_store(known, code, (u8)mode);
     *insn = known->insn;
     return status;
 }

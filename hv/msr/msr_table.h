@@ -1,5 +1,5 @@
 /* Which MSRs a sole tenant reads and writes itself, which the hypervisor handles, and which it
- * denies: const rows with a reason each (DESIGN.md rule 3).
+ * denies: const rows with a reason each (docs/design.md, What the guest may touch).
  *
  * The machine is the tenant's, so what no row names passes, but for what would reach the hypervisor
  * or other cores through the PMU's many relatives. With unknown_gp, MSRs that no row names are

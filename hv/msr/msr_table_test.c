@@ -300,7 +300,7 @@ static void grants_open_their_feature_only(void **state)
     assert_int_equal(msr_judge(&cpu, 0xc0010117).write, MSR_GP); /* never granted */
 }
 
-/* Names from DESIGN.md that must never reach the processor from a guest. */
+/* Names that must never reach the processor from a guest. */
 static void nothing_runs_outside_paging(void **state)
 {
     static const u32 never_written[] = {0x1b,       0x830,      0xc0000080, 0xc0010010, 0xc0010015,

@@ -334,7 +334,7 @@ static void grants_open_their_feature_only(void **state)
     assert_int_equal(msr_judge(&cpu, 0x600).write, MSR_GP);
 }
 
-/* Names from DESIGN.md and their like that must never reach the processor from a guest. */
+/* Names that must never reach the processor from a guest. */
 static void nothing_runs_outside_paging(void **state)
 {
     static const u32 never_written[] = {0x1b,  0x3a,  0x9b,  0x9e,  0x1a0, 0x1f2, 0x1f3,

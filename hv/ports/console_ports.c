@@ -45,7 +45,7 @@ static void write_byte(u32 number, u8 value)
 }
 
 /* After an access: sends on, and gives the operator the core. */
-static void attend(void)
+static void attend_wire(void)
 {
     bool work_left;
 
@@ -66,7 +66,7 @@ u32 console_in(u16 number, u32 size)
     for (u32 i = 0; i < size; i++)
         value |= (u32)read_byte(number + i) << 8 * i;
     unlock(&log_lock);
-    attend();
+    attend_wire();
     return value;
 }
 
@@ -76,5 +76,5 @@ void console_out(u16 number, u32 size, u32 value)
     for (u32 i = 0; i < size; i++)
         write_byte(number + i, (u8)(value >> 8 * i));
     unlock(&log_lock);
-    attend();
+    attend_wire();
 }

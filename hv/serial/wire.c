@@ -11,7 +11,7 @@ struct wire wire;
 static u8 input_bytes[INPUT_SIZE], answer_bytes[ANSWER_SIZE], words_bytes[WORDS_SIZE],
     held_bytes[HELD_SIZE], guest_bytes[INPUT_SIZE];
 
-static void say(const char *text)
+static void send_words(const char *text)
 {
     for (; *text; text++)
         ring_put(&wire.words, (u8)*text);
@@ -78,11 +78,11 @@ static enum escape_event escape_event(u8 errors, u8 byte)
     return escape_byte_seen(&wire.escape, errors ? (u8)~wire.escape.key : byte);
 }
 
-static void enter(void)
+static void enter_prompt(void)
 {
     wire.at_prompt = true;
     wire.last_key = rdtsc();
-    say(NEW_PROMPT);
+    send_words(NEW_PROMPT);
     guest_uart_divert();
 }
 
@@ -95,7 +95,7 @@ static void route(void)
         enum escape_event event = escape_event(errors, byte);
 
         if (event == ESCAPE_SWITCH || event == ESCAPE_PROMPT)
-            enter();
+            enter_prompt();
         if (event == ESCAPE_BOTH)
             guest_uart_receive(0, wire.escape.key);
         if (event == ESCAPE_BOTH || event == ESCAPE_BYTE)
@@ -134,7 +134,7 @@ void wire_leave(void)
     if (wire.mode != WIRE_SHARED || !wire.at_prompt)
         return;
     wire.at_prompt = false;
-    say("\r\n[guest]\r\n");
+    send_words("\r\n[guest]\r\n");
     route();
 }
 
@@ -143,7 +143,7 @@ static void attached_key(enum escape_event event, u8 byte)
 {
     if (event == ESCAPE_SWITCH || event == ESCAPE_PROMPT) {
         detach();
-        say(NEW_PROMPT);
+        send_words(NEW_PROMPT);
         return;
     }
     if (event == ESCAPE_BOTH)

@@ -35,8 +35,8 @@ static void read_features(void)
     svm.eraps = has_eraps();
 }
 
-/* R_INIT is there when it reads back (DESIGN.md, Start-up); emulators ignore it. Not under another
- * hypervisor: KVM keeps the bit and does nothing by it. */
+/* R_INIT is there when it reads back (docs/design.md, How cores start and stop); emulators ignore
+ * it. Not under another hypervisor: KVM keeps the bit and does nothing by it. */
 static bool r_init_works(void)
 {
     u64 old = rdmsr(MSR_VM_CR), now = 0;

@@ -213,31 +213,50 @@ static void handle_xsetbv(struct cpu *cpu)
 }
 
 /* Instructions that a guest does not have; most exit whatever the controls say. */
-static bool is_virt_insn(u64 reason)
+static void handle_virt_insn(struct cpu *cpu)
+{
+    cpu->exits[EXIT_VIRT_INSN]++;
+    vmx_inject_fault(UD);
+}
+
+static void handle_failed_entry(struct cpu *cpu, u64 reason)
+{
+    if (reason != (VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST) || !wrap_rip())
+        stop_failed_entry(cpu, reason);
+}
+
+/* What no instruction of the guest's asked for. */
+static void dispatch_event(struct cpu *cpu, u64 reason)
 {
     switch (reason) {
-    case VMX_EXIT_GETSEC:
-    case VMX_EXIT_INVEPT:
-    case VMX_EXIT_INVVPID:
-    case VMX_EXIT_VMFUNC:
-    case VMX_EXIT_ENCLS:
-    case VMX_EXIT_SEAMCALL:
-    case VMX_EXIT_TDCALL:
-    case VMX_EXIT_RDMSRLIST:
-    case VMX_EXIT_WRMSRLIST:
-    case VMX_EXIT_RDMSR_IMM:
-    case VMX_EXIT_WRMSRNS_IMM:
-        return true;
+    case VMX_EXIT_INIT:
+        vmx_init_exit(cpu);
+        return;
+    case VMX_EXIT_SIPI:
+        vmx_sipi_exit(cpu);
+        return;
+    case VMX_EXIT_PREEMPTION_TIMER: /* nothing was held */
+        cpu->vmx.absorbing = false;
+        cpu->exits[EXIT_STEP]++;
+        return;
+    case VMX_EXIT_MTF:
+        cpu->exits[EXIT_STEP]++;
+        return;
+    case VMX_EXIT_TRIPLE_FAULT:
+        exit_triple_fault(cpu, vmread(VMCS_GUEST_ES + 2 * SEG_CS), vmread(VMCS_GUEST_RIP),
+                          read_cr2(), vmread(VMCS_GUEST_CR3));
+    case VMX_EXIT_TASK_SWITCH:
+        stop(cpu, "a hardware task switch, which VT-x leaves to software and Cede does not do");
+    case VMX_EXIT_EPT_MISCONFIG:
+        stop(cpu, "EPT misconfiguration");
+    default:
+        cpu->exits[EXIT_OTHER]++;
+        stop(cpu, "unexpected exit");
     }
-    return reason >= VMX_EXIT_VMCLEAR && reason <= VMX_EXIT_VMXON;
 }
 
 static void dispatch(struct cpu *cpu, u64 reason)
 {
-    if (reason == (VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST) && wrap_rip())
-        return;
-    if (reason & VMX_EXIT_FAILED_ENTRY)
-        stop_failed_entry(cpu, reason);
     switch (reason) {
     case VMX_EXIT_CPUID:
         handle_cpuid(cpu);
@@ -272,35 +291,34 @@ static void dispatch(struct cpu *cpu, u64 reason)
     case VMX_EXIT_VMCALL:
         handle_vmcall(cpu);
         return;
-    case VMX_EXIT_INIT:
-        vmx_init_exit(cpu);
+    case VMX_EXIT_VMCLEAR:
+    case VMX_EXIT_VMLAUNCH:
+    case VMX_EXIT_VMPTRLD:
+    case VMX_EXIT_VMPTRST:
+    case VMX_EXIT_VMREAD:
+    case VMX_EXIT_VMRESUME:
+    case VMX_EXIT_VMWRITE:
+    case VMX_EXIT_VMXOFF:
+    case VMX_EXIT_VMXON:
+    case VMX_EXIT_GETSEC:
+    case VMX_EXIT_INVEPT:
+    case VMX_EXIT_INVVPID:
+    case VMX_EXIT_VMFUNC:
+    case VMX_EXIT_ENCLS:
+    case VMX_EXIT_SEAMCALL:
+    case VMX_EXIT_TDCALL:
+    case VMX_EXIT_RDMSRLIST:
+    case VMX_EXIT_WRMSRLIST:
+    case VMX_EXIT_RDMSR_IMM:
+    case VMX_EXIT_WRMSRNS_IMM:
+        handle_virt_insn(cpu);
         return;
-    case VMX_EXIT_SIPI:
-        vmx_sipi_exit(cpu);
-        return;
-    case VMX_EXIT_PREEMPTION_TIMER: /* nothing was held */
-        cpu->vmx.absorbing = false;
-        cpu->exits[EXIT_STEP]++;
-        return;
-    case VMX_EXIT_MTF:
-        cpu->exits[EXIT_STEP]++;
-        return;
-    case VMX_EXIT_TRIPLE_FAULT:
-        exit_triple_fault(cpu, vmread(VMCS_GUEST_ES + 2 * SEG_CS), vmread(VMCS_GUEST_RIP),
-                          read_cr2(), vmread(VMCS_GUEST_CR3));
-    case VMX_EXIT_TASK_SWITCH:
-        stop(cpu, "a hardware task switch, which VT-x leaves to software and Cede does not do");
-    case VMX_EXIT_EPT_MISCONFIG:
-        stop(cpu, "EPT misconfiguration");
     default:
-        break;
+        if (reason & VMX_EXIT_FAILED_ENTRY)
+            handle_failed_entry(cpu, reason);
+        else
+            dispatch_event(cpu, reason);
     }
-    if (!is_virt_insn(reason)) {
-        cpu->exits[EXIT_OTHER]++;
-        stop(cpu, "unexpected exit");
-    }
-    cpu->exits[EXIT_VIRT_INSN]++;
-    vmx_inject_fault(UD);
 }
 
 static void note_credit(struct cpu *cpu)
