@@ -28,7 +28,7 @@ $(BUILD)/hv/%.o: hv/%.c
 
 # Small, but for what exits run often: crediting, and the slow switch.
 $(addprefix $(BUILD)/hv/,counters/credit_amd.o counters/credit_intel.o svm/slow.o svm/svm.o vmx/slow.o \
-   exits/exits.o exits/msr_access.o exits/msr_access_amd.o exits/msr_access_intel.o exits/apic_page.o apic/apic.o \
+   $(patsubst %,exits/%.o,exits hypercall msr_access msr_access_amd msr_access_intel apic_page) apic/apic.o \
    x86/insn.o x86/guest_mem.o memory/store_fetch.o memory/guest_read.o): HV_CFLAGS += -O2
 
 include hv/fast.mk
