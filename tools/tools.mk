@@ -83,7 +83,7 @@ lint-sh:
 	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
 
 lint-python:
-	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib tools/layers
+	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib tools/layers tools/layers_selftest
 
 # Which room knows which: hv/layers, boot/layers.
 lint-layers: all
@@ -121,6 +121,7 @@ soak:
 test-tools:
 	@tools/bed_selftest
 	@tools/usb_selftest
+	@tools/layers_selftest
 
 .PHONY: bench bench-now
 bench:
