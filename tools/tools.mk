@@ -12,7 +12,7 @@ BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
 ##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512 VENDOR=amd|intel BED=Q|P
 ##   make demo        perf bare and under Cede, narrated; VENDOR=amd|intel
 ##   make test        lint, unit tests, bed tests, bench; at most 45 minutes on 2 cores
-##   make lint        formatting, static analysis
+##   make lint        formatting, static analysis, layers, documents
 ##   make test-unit   unit tests and bounded fuzzing, on this machine
 ##   make test-bed    tests on emulated machines, bare and under Cede; TESTS='pattern ...' for some
 ##   make soak        the tests that take hours
@@ -65,7 +65,7 @@ CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,port
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
               -Ihv/include -Ihv -Iboot -Iguest-tests/lib
 
-LINTS := lint-format lint-c lint-sh lint-python lint-fast-path lint-layers
+LINTS := lint-format lint-c lint-sh lint-python lint-docs lint-fast-path lint-layers
 
 .PHONY: lint $(LINTS)
 lint:
@@ -83,7 +83,12 @@ lint-sh:
 	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
 
 lint-python:
-	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib tools/layers tools/layers_selftest
+	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib \
+	   tools/layers tools/layers_selftest tools/lint-docs
+
+# Width of prose; files that documents and comments name.
+lint-docs:
+	@tools/lint-docs
 
 # Which room knows which: hv/layers, boot/layers.
 lint-layers: all

@@ -37,7 +37,7 @@ static bool is_selector(const struct cpu *cpu, u32 msr)
            (hv.intel ? pmu_intel_counter(msr) : pmu_amd_counter(msr)) >= 0;
 }
 
-/* What a partition finds in place of the machine's own (msr_rows_partition.c). The x2APIC is locked
+/* What a partition finds in place of the machine's own (rows_partition.c). The x2APIC is locked
  * (SDM 11.12.1), or Linux would leave it, for want of interrupt remapping. */
 static bool partition_read(const struct cpu *cpu, u32 msr, u64 *value)
 {

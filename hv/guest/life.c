@@ -99,7 +99,7 @@ static __attribute__((noreturn)) void launch_life(struct cpu *cpu)
 }
 
 /* What a life leaves behind in its cores and INIT does not clear (APM table 14-1, SDM table 10-1),
- * of what msr_rows_partition.c lets pass. What a processor lacks faults, and stays so. */
+ * of what rows_partition.c lets pass. What a processor lacks faults, and stays so. */
 static void forget_msrs(void)
 {
     static const struct {

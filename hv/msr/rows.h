@@ -1,4 +1,4 @@
-/* How the rows of the MSR tables are written; for hv/msr_rows_*.c only. */
+/* How the rows of the MSR tables are written; for hv/msr/rows_*.c only. */
 #ifndef CEDE_MSR_ROWS_H
 #define CEDE_MSR_ROWS_H
 
