@@ -155,7 +155,7 @@ image:
 	@$(MAKE) --no-print-directory $(BUILD)/cede.img
 
 usb: image
-	@tools/usb $(BUILD)/cede.img $(DEV)
+	@tools/usb $(BUILD)/cede.img '$(DEV)'
 
 # --- what the tests need besides --------------------------------------------------------------------
 # Signed with the keys of OVMF's Secure Boot build, which are public.
