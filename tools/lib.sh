@@ -10,6 +10,13 @@ die() {
     exit 1
 }
 
+# For those who hand it to foreign makefiles.
+no_blanks_in_cache() {
+    case $cache in
+    *[[:space:]]*) die "the cache's path has blanks, which make cannot take: say XDG_CACHE_HOME=/some/folder ($cache)" ;;
+    esac
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"

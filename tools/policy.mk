@@ -6,7 +6,7 @@ CP_SHARED := hv/pmu/filter.c hv/pmu/policy.c hv/pmu/policy_text.c hv/pmu/amd.c h
 CP_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ihv/include -Ihv -Itools/policy
 CP_LIBS   := -lpfm -ljansson
 CP_OBJ    := $(patsubst %.c,$(BUILD)/policy/%.o,$(CP_SRC) $(CP_SHARED))
-CP_TEST   := $(BUILD)/test/$(CP)/policy_test
+CP_TESTS  := $(patsubst %.c,$(BUILD)/test/%,$(wildcard $(CP)/*_test.c))
 
 .PHONY: tools tools-now
 tools:
@@ -26,14 +26,14 @@ $(BUILD)/test/policy/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) -O2 -Itools/policy -MMD -MP -c $< -o $@
 
-$(CP_TEST): $(patsubst %.c,$(BUILD)/test/policy/%.o,$(filter-out %/main.c,$(CP_SRC)) $(CP_SHARED) $(CP)/policy_test.c)
+$(CP_TESTS): $(BUILD)/test/%: $(patsubst %.c,$(BUILD)/test/policy/%.o,$(filter-out %/main.c,$(CP_SRC)) $(CP_SHARED)) $(BUILD)/test/policy/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_CFLAGS) $(filter %.o,$^) -o $@ -lcmocka $(CP_LIBS)
 
 test-tools: test-policy
 .PHONY: test-policy
-test-policy: $(BUILD)/cede-policy $(CP_TEST)
-	@$(CP_TEST)
+test-policy: $(BUILD)/cede-policy $(CP_TESTS)
+	@set -e; for t in $(CP_TESTS); do $$t; done
 	@$(CP)/selftest $(BUILD)/cede-policy
 
 CPPCHECK += -I$(CP)

@@ -41,12 +41,14 @@ run:
 
 # On bed P the shell has Debian's perf.
 PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
+# Without a terminal, lines of stdin are typed at the shell's prompts, and its end is the machine's.
+RUN_PROMPT := --prompt '[\r\n]([/~]\S* \#|>) '
 RUN_ON_Q   := --options 'console=ttyS0 initrd=\initrd.gz'
 RUN_ON_P   := --vendor $(ON_P) --add $(PERF_GZ)=perf.gz \
               --options 'console=ttyS0,115200 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
 
 run-now: $(BUILD)/cede.efi $(LINUX_FILES) $(if $(filter P,$(BED)),$(PERF_GZ))
-	@tools/bed $(BED) --interactive --cpus $(CPUS) --memory $(MEMORY) --add $(LINUX)/initrd.gz=initrd.gz \
+	@tools/bed $(BED) --interactive $(RUN_PROMPT) --cpus $(CPUS) --memory $(MEMORY) --add $(LINUX)/initrd.gz=initrd.gz \
 	   $(RUN_ON_$(BED)) $(LINUX)/vmlinuz
 
 .PHONY: demo demo-now
@@ -159,7 +161,7 @@ image:
 	@$(MAKE) --no-print-directory $(BUILD)/cede.img
 
 usb: image
-	@tools/usb $(BUILD)/cede.img $(DEV)
+	@tools/usb $(BUILD)/cede.img '$(DEV)'
 
 # --- what the tests need besides --------------------------------------------------------------------
 # Signed with the keys of OVMF's Secure Boot build, which are public.

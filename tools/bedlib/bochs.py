@@ -103,7 +103,7 @@ def disks(options, image):
         if os.path.getsize(path) % 512:
             raise BedError(f"{path}: not a raw image of whole sectors")
         mode = "flat" if path == image and not options.image else "volatile"
-        yield f"{place}: type=disk, path={os.path.realpath(path)}, mode={mode}\n"
+        yield f'{place}: type=disk, path="{os.path.realpath(path)}", mode={mode}\n'
     yield "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n"
 
 
@@ -146,7 +146,7 @@ class Bochs:
         self.wire = machine.Wire(options.log, options.panic_ok)
         self.keyboard = None
         self.process = None
-        self.selector = selectors.DefaultSelector()
+        self.selector = selectors.PollSelector()  # epoll takes no files, which stdin may be
 
     def start(self, program, image):
         command = [program, "-q", "-f", configuration(self.options, self.folder, image, self.serial)]
@@ -160,8 +160,8 @@ class Bochs:
         self.selector.register(self.master, selectors.EVENT_READ, self.on_serial)
         self.selector.register(self.report, selectors.EVENT_READ, self.on_report)
         if self.options.interactive:
-            self.keyboard = machine.Keyboard(os.fdopen(os.dup(self.master), "wb", buffering=0))
-            self.selector.register(0, selectors.EVENT_READ, self.on_keyboard)
+            self.keyboard = machine.Keyboard(self.master, self.options.prompt)
+            self.wire.listener = self.keyboard.heard
 
     def on_serial(self):
         self.wire.received(os.read(self.master, 65536))
@@ -171,9 +171,6 @@ class Bochs:
         data = os.read(self.report, 4096)
         self.said += data
         return bool(data)
-
-    def on_keyboard(self):
-        return self.keyboard.read()
 
     def watch(self):
         """Until the emulator has ended and its output is read. -> why it was stopped, '' = it ended by itself"""
@@ -186,6 +183,8 @@ class Bochs:
                     self.selector.unregister(key.fileobj)
             if not events and self.process.poll() is not None:
                 return ""
+            if self.keyboard and self.keyboard.attend(self.selector):
+                return "input"
             now = time.monotonic()
             if self.wire.panicked_at and now > self.wire.panicked_at + machine.PANIC_GRACE:
                 return "panic"
@@ -207,7 +206,7 @@ class Bochs:
         said = self.said.decode().splitlines()
         end = End(returncode=returncode, started="start 0" in said or self.options.stock,
                   panicked=self.wire.panicked_at is not None, triple_fault=bool(re.search(r"3rd \(", log)),
-                  timed_out=stopped == "timeout")
+                  timed_out=stopped == "timeout", input_over=stopped == "input")
         for line in said:
             if line.startswith("instructions "):
                 print(f"bed: {line}", file=sys.stderr)

@@ -12,7 +12,7 @@ from .verdict import SETUP, BedError, verdict
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD = os.path.join(ROOT, "build")
 
-EPILOG = """exit status: 0 to 99 the value that the guest wrote to port 0xf4, 0 also for a power-off;
+EPILOG = """exit status: 0 to 99 the value that the guest wrote to port 0xf4, 0 also for a power-off and for --prompt;
 123 reset, 124 timeout, 125 the machine died, 126 usage or set-up, 127 emulator missing.
 With --interactive on a terminal, Ctrl-A x ends the machine."""
 
@@ -47,6 +47,8 @@ def parser():
     p.add_argument("--com2", metavar="SOCKET", help="a second serial port, as a UNIX socket")
     p.add_argument("--log", metavar="FILE", help="raw serial output goes there too")
     p.add_argument("--interactive", action="store_true", help="stdin is the serial console's input")
+    p.add_argument("--prompt", metavar="REGEX",
+                   help="--interactive without a terminal: type a line of stdin when the guest shows this; done at its end")
     p.add_argument("--vga", action="store_true", help="a display adapter: firmware has a GOP")
     p.add_argument("--cpu", default="max", metavar="MODEL", help="QEMU's -cpu, e.g. max,-svm")
     p.add_argument("--firmware", metavar="CODE,VARS", help="other UEFI firmware than OVMF's default")
@@ -130,7 +132,17 @@ def on_signal(number, _):
     raise SystemExit(128 + number)
 
 
+def fill_standard_streams():
+    """What was closed would be taken by the next file or socket that is opened."""
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def main(arguments):
+    fill_standard_streams()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
     folder = tempfile.mkdtemp(prefix="cede-bed-")

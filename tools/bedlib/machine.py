@@ -4,6 +4,7 @@ Everything happens in one thread around one selector; nothing outlives run(), ho
 import ctypes
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -18,7 +19,9 @@ PANIC = b"cede: panic"
 PANIC_GRACE = 2.0  # seconds for the rest of the report to arrive
 ESCAPE = b"\x01"   # Ctrl-A, then x: leave; Ctrl-A twice: one Ctrl-A
 LEFT_BY_USER = 130
+QUIET = 3.0        # seconds at a prompt until no more can come: a power-off says something each second
 PR_SET_PDEATHSIG = 1
+ESCAPES = re.compile(rb"\x1b\[[0-9;?=]*[A-Za-z]")
 
 
 class LeftByUser(Exception):
@@ -79,10 +82,13 @@ class Wire:
         self.log = open(log, "wb", buffering=0) if log else None
         self.tail = b""
         self.panicked_at = None
+        self.listener = None
 
     def received(self, data):
         if self.log:
             self.log.write(data)
+        if self.listener:
+            self.listener(data)
         while data:
             self.watch(data[:4096])
             rest = data[:4096]
@@ -101,26 +107,34 @@ class Wire:
 
 
 class Keyboard:
-    """--interactive: stdin goes to the serial wire, raw when it is a terminal."""
+    """--interactive: stdin goes to the serial wire, raw when it is a terminal.
 
-    def __init__(self, pipe):
-        self.pipe = pipe
+    With --prompt, what is no terminal (a file, a pipe, /dev/null) is typed line by line: each when the guest has
+    asked for one. At the end of the input and at a prompt, the run is over."""
+
+    def __init__(self, wire, prompt):
+        self.wire = wire
         self.escaped = False
         self.saved = None
+        self.held = b""     # read from stdin
+        self.due = b""      # of that, what the wire has yet to take
+        self.over = False   # stdin has ended
+        self.said = b""     # by the guest, since the last line
+        self.asked = False
+        self.heard_at = 0.0
+        os.set_blocking(wire, False)
         if os.isatty(0):
             self.saved = termios.tcgetattr(0)
             tty.setraw(0)
+        self.prompt = re.compile(prompt.encode()) if prompt and self.saved is None else None
+
+    def wants_more(self):
+        return not self.over and not self.due and b"\n" not in self.held
 
     def read(self):
-        """-> False at the end of input"""
         data = os.read(0, 4096)
-        keys = b"".join(self.key(data[n:n + 1]) for n in range(len(data)))
-        if keys:
-            try:
-                os.write(self.pipe.fileno(), keys)
-            except BrokenPipeError:
-                return False
-        return bool(data)
+        self.held += b"".join(self.key(data[n:n + 1]) for n in range(len(data)))
+        self.over = not data
 
     def key(self, byte):
         if self.saved is None:
@@ -132,6 +146,50 @@ class Keyboard:
             return byte
         self.escaped = byte == ESCAPE
         return b"" if self.escaped else byte
+
+    def heard(self, data):
+        """The guest's output. A prompt may have a kernel message right behind it."""
+        self.heard_at = time.monotonic()
+        if self.prompt and not self.asked:
+            self.said = (self.said + data)[-512 - len(data):]
+            self.asked = bool(self.prompt.search(ESCAPES.sub(b"", self.said)))
+
+    def next_line(self):
+        line, newline, rest = self.held.partition(b"\n")
+        if not self.asked or not (newline or self.over):
+            return b""
+        self.held, self.said, self.asked = rest, b"", False
+        return line + b"\n"
+
+    def type(self):
+        if not self.due and self.held:
+            self.due = self.next_line() if self.prompt else self.held
+            self.held = self.held if self.prompt else b""
+        try:
+            while self.due:
+                self.due = self.due[os.write(self.wire, self.due):]
+        except BlockingIOError:
+            pass
+        except OSError:  # the emulator is gone; its exit status tells the rest
+            self.over, self.held, self.due = True, b"", b""
+
+    def finished(self):
+        typed = self.over and not self.held and not self.due
+        return bool(self.prompt and typed and self.asked and time.monotonic() > self.heard_at + QUIET)
+
+    def attend(self, selector):
+        """Once in each turn of a run's loop. -> is all typed that there was, and the guest silent at its prompt?"""
+        self.type()
+        if self.wants_more() != (0 in selector.get_map()):
+            if self.wants_more():
+                selector.register(0, selectors.EVENT_READ, self.on_input)
+            else:
+                selector.unregister(0)
+        return self.finished()
+
+    def on_input(self, *_):
+        self.read()
+        return True
 
     def close(self):
         if self.saved is not None:
@@ -162,7 +220,7 @@ class Machine:
         self.complaints = Complaints()
         self.keyboard = None
         self.process = None
-        self.selector = selectors.DefaultSelector()
+        self.selector = selectors.PollSelector()  # epoll takes no files, which stdin may be
 
     def run(self, command):
         """-> End"""
@@ -181,8 +239,8 @@ class Machine:
             pass_fds=[self.control.theirs.fileno()], preexec_fn=die_with_parent)
         self.control.theirs.close()
         if interactive:
-            self.keyboard = Keyboard(self.process.stdin)
-            self.selector.register(0, selectors.EVENT_READ, self.on_keyboard)
+            self.keyboard = Keyboard(self.process.stdin.fileno(), self.options.prompt)
+            self.wire.listener = self.keyboard.heard
         self.selector.register(self.process.stdout, selectors.EVENT_READ, self.on_serial)
         self.selector.register(self.process.stderr, selectors.EVENT_READ, self.on_stderr)
         self.selector.register(self.control.ours, selectors.EVENT_READ, self.on_control)
@@ -202,9 +260,6 @@ class Machine:
     def on_control(self, _):
         return self.control.read()
 
-    def on_keyboard(self, _):
-        return self.keyboard.read()
-
     def streams(self):
         return [key for key in self.selector.get_map().values() if key.fileobj != 0]
 
@@ -216,6 +271,8 @@ class Machine:
             for key, _ in self.selector.select(0.2):
                 if not key.data(key.fileobj):
                     self.selector.unregister(key.fileobj)
+            if self.keyboard and self.keyboard.attend(self.selector):
+                return "input"
             now = time.monotonic()
             if self.wire.panicked_at and now > self.wire.panicked_at + PANIC_GRACE:
                 return "panic"
@@ -232,7 +289,7 @@ class Machine:
         return End(returncode=returncode, started=self.control.started,
                    panicked=self.wire.panicked_at is not None, triple_fault=self.triple_fault(),
                    timed_out=stopped == "timeout", resets_used_up=stopped == "resets",
-                   cause=self.control.cause, complaint=self.complaints.errors())
+                   input_over=stopped == "input", cause=self.control.cause, complaint=self.complaints.errors())
 
     def triple_fault(self):
         try:

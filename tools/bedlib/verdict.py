@@ -1,7 +1,7 @@
 """What a run's end means, as the exit status of tools/bed.
 
-0 to 99 are the guest's own: the value it wrote to port 0xf4, or 0 for a power-off. Nothing else gives 0:
-success needs proof that the guest ended the run."""
+0 to 99 are the guest's own: the value it wrote to port 0xf4, or 0 for a power-off. Nothing else gives 0, but for a
+prompt at the end of the input (--prompt): success needs proof from the guest."""
 from dataclasses import dataclass
 
 RESET = 123     # the guest reset the machine (more often than --reboots allows)
@@ -29,6 +29,7 @@ class End:
     triple_fault: bool = False
     timed_out: bool = False
     resets_used_up: bool = False
+    input_over: bool = False  # --prompt: all input is typed, and the guest asks for more
     cause: str = ""           # of the last SHUTDOWN event, as QMP names it
     complaint: str = ""       # what the emulator wrote to stderr, warnings left out
 
@@ -64,6 +65,8 @@ def verdict(end):
         return RESET, "one reset more than --reboots allows"
     if not end.started:
         return SETUP, f"the emulator did not start (status {end.returncode})"
+    if end.input_over:
+        return 0, "end of input, and the guest is at its prompt"
     if end.returncode == 0:
         return of_shutdown(end.cause)
     if end.returncode > 0 and end.returncode % 2:

@@ -39,12 +39,12 @@ static void print_entry(const char *verb, const struct filter_entry *e, FILE *to
         fprintf(to, "%s 0x%02x/0x%02x&0x%02x\n", verb, e->first, e->match, e->mask);
 }
 
-static void print_fixed(const char *verb, u32 fixed, FILE *to)
+static void print_fixed(u32 fixed, FILE *to)
 {
     fixed &= (1U << POLICY_FIXED) - 1;
     if (!fixed)
         return;
-    fprintf(to, "%s fixed", verb);
+    fputs("allow fixed", to);
     for (u32 i = 0; i < POLICY_FIXED; i++)
         if (fixed & 1U << i)
             fprintf(to, " %u", i);
@@ -104,9 +104,10 @@ void kvm_to_policy(const struct kvm_filter *filter, FILE *to)
     fputs("# KVM does not look at modifiers, and reserves AnyThread:\n"
           "allow modifier edge inv cmask in_tx\n",
           to);
+    /* Not `allow all`, which has UMASK2 in it: KVM reserves those bits. */
     if (filter->deny)
-        fputs("allow all\n", to);
-    print_fixed(filter->deny ? "deny" : "allow", filter->fixed, to);
+        fputs("allow 0x00-0xfff/*\n", to);
+    print_fixed(filter->deny ? ~filter->fixed : filter->fixed, to);
     if (filter->deny && has_excludes(filter)) {
         print_denied(filter, to);
         return;

@@ -4,16 +4,20 @@
  *
  *     {"action": "allow", "x86-fixed-counter": 7, "events": [
  *       {"format": "raw", "code": 196},
- *       {"format": "x86-select-umask", "select": "0xc5", "umask": 0},
- *       {"format": "x86-masked-entry", "select": 208, "mask": 240, "match": 128, "exclude":
- * false}]}
+ *       {"format": "x86-select-umask", "select": "0xc5", "umask": 0}]}
+ *
+ * or with entries {"format": "x86-masked-entry", "select": 208, "mask": 240, "match": 128,
+ * "exclude": false}, which do not stand beside the others. "x86-fixed-counter" left out is 0, as in
+ * QEMU.
  *
  * Otherwise it is the structure's fields, one per line, then events as KVM takes them:
  *
  *     action allow                    # KVM_PMU_EVENT_ALLOW; or deny
- *     flags 1                         # KVM_PMU_EVENT_FLAG_MASKED_EVENTS; 0 without
+ *     flags 1                         # KVM_PMU_EVENT_FLAG_MASKED_EVENTS, or 0
  *     fixed_counter_bitmap 0x7
- *     0xff000000000000c4 */
+ *     0xff000000000000c4
+ *
+ * Both are read strictly: what is not known, missing or of another type is an error. */
 #ifndef CEDE_POLICY_KVM_H
 #define CEDE_POLICY_KVM_H
 

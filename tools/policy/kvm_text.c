@@ -1,21 +1,32 @@
-/* KVM filters as text: reading and printing. */
-#include "kvm.h"
+/* KVM filters as text: which form it is, the structure's fields, and printing both. */
+#include "kvm_text.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 enum { TEXT_LIMIT = 1 << 20 };
 
 /* KVM_PMU_ENCODE_MASKED_ENTRY: select 7:0 and 35:32, match 15:8, exclude 55, mask 63:56. */
 #define MASKED_VALID (MASK(63, 55) | MASK(35, 32) | MASK(15, 0))
 
-/* An event of a filter without the flag: select and umask as in a selector. KVM ignores those with
- * other bits, which no selector matches. */
-static void add_raw(struct kvm_filter *filter, u64 code)
+bool kvm_number(const char *text, u64 max, u64 *out)
+{
+    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    const char *digits = text + 2 * hex;
+    size_t length = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+
+    if (!length || digits[length] || (!hex && text[0] == '0' && length > 1))
+        return false;
+    errno = 0;
+    *out = strtoull(digits, NULL, hex ? 16 : 10);
+    return !errno && *out <= max;
+}
+
+/* Select and umask as in a selector. KVM ignores those with other bits, which no selector
+ * matches. */
+void kvm_add_raw(struct kvm_filter *filter, u64 code)
 {
     if (!(code & ~(MASK(35, 32) | MASK(15, 0))))
         kvm_add(filter,
@@ -31,158 +42,84 @@ static bool add_masked(struct kvm_filter *filter, u64 code)
     return true;
 }
 
-/* --- JSON ------------------------------------------------------------------------------------ */
-
 static bool wrong(const char *path, const char *what, const char *why)
 {
     fprintf(stderr, "%s: %s: %s\n", path, what, why);
     return false;
 }
 
-/* A number, or a string with one in C's notation, as QEMU's versions differ. */
-static bool number(const json_t *value, u64 max, u64 *out)
-{
-    const char *text = json_string_value(value);
-    char *end;
-
-    if (json_is_integer(value)) {
-        *out = (u64)json_integer_value(value);
-        return json_integer_value(value) >= 0 && *out <= max;
-    }
-    if (!text || !isdigit((unsigned char)text[0]))
-        return false;
-    errno = 0;
-    *out = strtoull(text, &end, 0);
-    return !*end && !errno && *out <= max;
-}
-
-static bool field(const json_t *event, const char *name, u64 max, u64 *out)
-{
-    return number(json_object_get(event, name), max, out);
-}
-
-static const char *json_event(struct kvm_filter *out, const json_t *event)
-{
-    const char *format = json_string_value(json_object_get(event, "format"));
-    u64 code, select, umask, mask;
-
-    if (!format)
-        return "an event needs a \"format\"";
-    if (!strcmp(format, "raw")) {
-        if (!field(event, "code", ~0ULL, &code))
-            return "\"raw\" needs a number \"code\"";
-        add_raw(out, code);
-    } else if (!strcmp(format, "x86-select-umask") || !strcmp(format, "x86-default")) {
-        if (!field(event, "select", 0xfff, &select) || !field(event, "umask", 0xff, &umask))
-            return "it needs numbers \"select\" up to 0xfff and \"umask\" up to 0xff";
-        kvm_add(out, kvm_entry(select, 0xff, umask, false));
-    } else if (!strcmp(format, "x86-masked-entry")) {
-        if (!field(event, "select", 0xfff, &select) || !field(event, "mask", 0xff, &mask) ||
-            !field(event, "match", 0xff, &umask))
-            return "it needs numbers \"select\" up to 0xfff, \"mask\" and \"match\" up to 0xff";
-        kvm_add(out,
-                kvm_entry(select, mask, umask, json_is_true(json_object_get(event, "exclude"))));
-    } else {
-        return "\"format\" is raw, x86-select-umask or x86-masked-entry";
-    }
-    return NULL;
-}
-
-static bool json_events(struct kvm_filter *out, const char *path, const json_t *events)
-{
-    const json_t *event;
-    size_t i;
-
-    if (events && !json_is_array(events))
-        return wrong(path, "\"events\"", "not a list");
-    json_array_foreach(events, i, event)
-    {
-        const char *why = json_event(out, event);
-        char what[32];
-
-        snprintf(what, sizeof(what), "events[%zu]", i);
-        if (why)
-            return wrong(path, what, why);
-    }
-    return true;
-}
-
-static bool json_filter(struct kvm_filter *out, const char *path, const json_t *root)
-{
-    const char *action = json_string_value(json_object_get(root, "action"));
-    const json_t *fixed = json_object_get(root, "x86-fixed-counter");
-    u64 bitmap = 0;
-
-    if (!action || (strcmp(action, "allow") && strcmp(action, "deny")))
-        return wrong(path, "\"action\"", "neither \"allow\" nor \"deny\"");
-    if (json_is_object(fixed))
-        fixed = json_object_get(fixed, "bitmap");
-    if (fixed && !number(fixed, 0xffffffff, &bitmap))
-        return wrong(path, "\"x86-fixed-counter\"", "not a 32-bit number");
-    out->deny = action[0] == 'd';
-    out->fixed = (u32)bitmap;
-    return json_events(out, path, json_object_get(root, "events"));
-}
-
-static bool parse_json(struct kvm_filter *out, const char *path, const char *text, size_t size)
-{
-    json_error_t error;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    bool good;
-
-    if (!root) {
-        fprintf(stderr, "%s:%d: %s\n", path, error.line, error.text);
-        return false;
-    }
-    good = json_filter(out, path, root);
-    json_decref(root);
-    return good;
-}
-
 /* --- the structure's fields ------------------------------------------------------------------ */
+
+enum field { ACTION, FLAGS, FIXED, FIELDS };
+
+static const char *const field_names[FIELDS] = {"action", "flags", "fixed_counter_bitmap"};
 
 struct raw {
     struct kvm_filter *out;
-    u64 flags;
+    u64 value[FIELDS];
+    bool given[FIELDS];
+    size_t events;
 };
 
-/* Sets *out if `line` is `name number`. */
-static bool raw_field(const char *line, const char *name, u64 max, u64 *out)
+static bool field_value(enum field field, const char *text, u64 *out)
 {
-    size_t length = strlen(name);
-    char *end;
+    if (field != ACTION)
+        return kvm_number(text, field == FLAGS ? 1 : 0xffffffff, out);
+    *out = !strcmp(text, "deny");
+    return *out || !strcmp(text, "allow");
+}
 
-    if (strncmp(line, name, length) || !isspace((unsigned char)line[length]))
-        return false;
-    *out = strtoull(line + length, &end, 0);
-    return !*end && *out <= max;
+static const char *raw_field(struct raw *raw, enum field field, const char *text)
+{
+    if (raw->given[field])
+        return "given twice";
+    if (raw->events)
+        return "fields come before the events";
+    raw->given[field] = true;
+    if (field_value(field, text, &raw->value[field]))
+        return NULL;
+    return field == ACTION  ? "an action is allow or deny"
+           : field == FLAGS ? "flags are 0 or 1"
+                            : "the bitmap is a 32-bit number";
+}
+
+/* KVM's structure has all of them: one that was left out would be guessed at. */
+static const char *raw_missing(const struct raw *raw)
+{
+    return !raw->given[ACTION]  ? "'action allow' or 'action deny' is missing"
+           : !raw->given[FLAGS] ? "'flags 0' or 'flags 1' is missing"
+           : !raw->given[FIXED] ? "'fixed_counter_bitmap N' is missing"
+                                : NULL;
+}
+
+static const char *raw_event(struct raw *raw, const char *text)
+{
+    u64 code;
+
+    if (!kvm_number(text, ~0ULL, &code))
+        return "an event is a 64-bit number";
+    if (raw_missing(raw))
+        return raw_missing(raw);
+    if (raw->events++ == KVM_EVENTS)
+        return "KVM takes no more than 300 events";
+    if (!raw->value[FLAGS])
+        kvm_add_raw(raw->out, code);
+    else if (!add_masked(raw->out, code))
+        return "not a masked entry: it has bits that KVM refuses";
+    return NULL;
 }
 
 static const char *raw_line(struct raw *raw, const char *line)
 {
-    u64 value;
-    char *end;
+    size_t length = strcspn(line, " \t");
+    const char *rest = line + length + strspn(line + length, " \t");
 
-    if (!strcmp(line, "action allow") || !strcmp(line, "action deny")) {
-        raw->out->deny = line[7] == 'd';
-    } else if (raw_field(line, "flags", 1, &value)) {
-        raw->flags = value;
-    } else if (raw_field(line, "fixed_counter_bitmap", 0xffffffff, &value)) {
-        raw->out->fixed = (u32)value;
-    } else if (isdigit((unsigned char)line[0])) {
-        errno = 0;
-        value = strtoull(line, &end, 0);
-        if (*end || errno)
-            return "an event is a 64-bit number";
-        if (!raw->flags)
-            add_raw(raw->out, value);
-        else if (!add_masked(raw->out, value))
-            return "not a masked entry: it has bits that KVM refuses";
-    } else {
-        return "neither 'action allow', 'action deny', 'flags 0', 'flags 1', "
-               "'fixed_counter_bitmap N' nor an event";
-    }
-    return NULL;
+    if (isdigit((unsigned char)line[0]))
+        return raw_event(raw, line);
+    for (enum field field = 0; field < FIELDS; field++)
+        if (strlen(field_names[field]) == length && !strncmp(line, field_names[field], length))
+            return raw_field(raw, field, rest);
+    return "neither 'action', 'flags', 'fixed_counter_bitmap' nor an event";
 }
 
 static void strip(char *line)
@@ -194,21 +131,33 @@ static void strip(char *line)
         end[-1] = 0;
 }
 
-static bool parse_raw(struct kvm_filter *out, const char *path, const char *text, size_t size)
+static const char *raw_lines(struct raw *raw, const char *path, char *text)
 {
-    struct raw raw = {.out = out};
-    char *copy = strndup(text, size), *rest = copy, *line;
     const char *why = NULL;
+    char *line;
 
-    for (unsigned n = 1; !why && (line = strsep(&rest, "\n")); n++) {
+    for (unsigned n = 1; !why && (line = strsep(&text, "\n")); n++) {
         strip(line);
         line += strspn(line, " \t");
-        why = line[0] ? raw_line(&raw, line) : NULL;
+        why = line[0] ? raw_line(raw, line) : NULL;
         if (why)
             fprintf(stderr, "%s:%u: '%s': %s\n", path, n, line, why);
     }
+    return why;
+}
+
+static bool parse_raw(struct kvm_filter *out, const char *path, const char *text, size_t size)
+{
+    struct raw raw = {.out = out};
+    char *copy = strndup(text, size);
+    bool good = copy && !raw_lines(&raw, path, copy);
+
     free(copy);
-    return !why;
+    if (good && raw_missing(&raw))
+        return wrong(path, "at its end", raw_missing(&raw));
+    out->deny = raw.value[ACTION];
+    out->fixed = (u32)raw.value[FIXED];
+    return good;
 }
 
 bool kvm_parse(struct kvm_filter *out, const char *path, const char *text, size_t size)
@@ -216,17 +165,33 @@ bool kvm_parse(struct kvm_filter *out, const char *path, const char *text, size_
     size_t blank = 0;
 
     *out = (struct kvm_filter){0};
+    if (memchr(text, 0, size))
+        return wrong("cede-policy", path, "not a text file: save it as UTF-8");
+    if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+        text += 3;
+        size -= 3;
+    }
     while (blank < size && isspace((unsigned char)text[blank]))
         blank++;
-    if (blank < size && text[blank] == '{')
-        return parse_json(out, path, text, size);
+    if (blank < size && (text[blank] == '{' || text[blank] == '['))
+        return kvm_parse_json(out, path, text, size);
     return parse_raw(out, path, text, size);
+}
+
+/* -> what is wrong, or NULL */
+static const char *read_text(FILE *file, char *text, size_t *size)
+{
+    *size = fread(text, 1, TEXT_LIMIT, file);
+    if (ferror(file))
+        return strerror(errno);
+    return *size == TEXT_LIMIT ? "larger than 1 MiB: not a filter" : NULL;
 }
 
 bool kvm_read(struct kvm_filter *out, const char *path)
 {
     FILE *file = strcmp(path, "-") ? fopen(path, "r") : stdin;
     char *text = malloc(TEXT_LIMIT);
+    const char *why;
     size_t size;
     bool good;
 
@@ -235,9 +200,8 @@ bool kvm_read(struct kvm_filter *out, const char *path)
         free(text);
         return wrong("cede-policy", path, strerror(errno));
     }
-    size = fread(text, 1, TEXT_LIMIT, file);
-    good = size < TEXT_LIMIT ? kvm_parse(out, path, text, size)
-                             : wrong("cede-policy", path, "larger than 1 MiB: not a filter");
+    why = read_text(file, text, &size);
+    good = why ? wrong("cede-policy", path, why) : kvm_parse(out, path, text, size);
     free(text);
     if (file != stdin)
         fclose(file);

@@ -1,4 +1,4 @@
-/* cede-policy over everything that libpfm4 knows, and KVM's filters against KVM's rule. */
+/* cede-policy over everything that libpfm4 knows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,10 +9,9 @@
 #include "compile.h"
 #include "cover.h"
 #include "explain.h"
-#include "kvm.h"
 #include "names.h"
 
-enum { TEXT = 512, SELECTS = 4096 };
+enum { TEXT = 512 };
 
 static struct compiled compiled;
 
@@ -219,189 +218,12 @@ static void compiles_names(void **state)
                 "allow 0x76/0x00  # cycles (all)\n");
 }
 
-/* --- KVM ------------------------------------------------------------------------------------- */
-
-/* KVM's rule (arch/x86/kvm/pmu.c): an event is hit if an entry includes it and none excludes it. */
-static bool kvm_allows(const struct kvm_filter *filter, u32 select, u32 umask)
-{
-    bool included = false, excluded = false;
-
-    for (size_t i = 0; i < filter->count; i++) {
-        const struct filter_entry *e = &filter->events[i];
-
-        if (e->first == select && (umask & e->mask) == e->match)
-            *(e->exclude ? &excluded : &included) = true;
-    }
-    return (included && !excluded) != filter->deny;
-}
+/* --- umasks ---------------------------------------------------------------------------------- */
 
 static u32 next_random(u32 *random)
 {
     *random = *random * 1664525 + 1013904223;
     return *random >> 12;
-}
-
-/* As KVM_PMU_ENCODE_MASKED_ENTRY has it. */
-static u64 masked_entry(u64 select, u64 mask, u64 match, u64 exclude)
-{
-    return (select & 0xff) | (select & 0xf00) << 24 | mask << 56 | match << 8 | exclude << 55;
-}
-
-static void random_filter(struct kvm_filter *out, u32 *random)
-{
-    char text[2048];
-    int used = sprintf(text, "action %s\nflags 1\nfixed_counter_bitmap %u\n",
-                       next_random(random) & 1 ? "deny" : "allow", next_random(random) & 0xf);
-
-    for (u32 i = next_random(random) % 24; i > 0; i--) {
-        u32 mask = next_random(random) & next_random(random) & 0xff;
-        u32 match = next_random(random) & (next_random(random) % 9 ? mask : 0xff);
-        u64 entry =
-            masked_entry(next_random(random) % 12 * 17, mask, match, next_random(random) % 3 == 0);
-
-        used += sprintf(text + used, "0x%llx # entry\n", (unsigned long long)entry);
-    }
-    assert_true(kvm_parse(out, "random", text, (size_t)used));
-}
-
-static u64 compare_decisions(const struct kvm_filter *filter, const struct pmu_policy *policy,
-                             const struct policy_cpu *cpu)
-{
-    static struct filter built;
-    u32 selects = cpu->format->event_high ? SELECTS : 256;
-
-    policy_build(&built, policy, cpu);
-    for (u32 select = 0; select < selects; select++)
-        for (u32 umask = 0; umask < 256; umask++) {
-            u64 code = (select & 0xff) | umask << 8 | (u64)(select >> 8) << 32;
-            bool kvm = kvm_allows(filter, select, umask) && !never_allowed(cpu, code);
-
-            if (filter_allows(&built, code) != kvm)
-                fail_msg("%x/%x: KVM says %d", select, umask, kvm);
-        }
-    assert_int_equal((policy_fixed(policy) ^ filter->fixed) & 0xf, filter->deny ? 0xf : 0);
-    return (u64)selects * 256;
-}
-
-/* Prints a filter in one of the two forms and reads it again. */
-static struct kvm_filter reread(const struct kvm_filter *filter, bool raw)
-{
-    struct kvm_filter again;
-    char *text = NULL;
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
-
-    (raw ? kvm_print_raw : kvm_print_json)(filter, to);
-    fclose(to);
-    assert_true(kvm_parse(&again, "test", text, size));
-    free(text);
-    assert_int_equal(again.deny, filter->deny);
-    assert_int_equal(again.fixed, filter->fixed);
-    assert_int_equal(again.count, filter->count);
-    if (again.count)
-        assert_memory_equal(again.events, filter->events, again.count * sizeof(*again.events));
-    return again;
-}
-
-static void to_policy(const struct kvm_filter *filter)
-{
-    struct processors none = {NULL, 0};
-    char *text = NULL;
-    size_t size;
-    FILE *to = open_memstream(&text, &size);
-
-    kvm_to_policy(filter, to);
-    fclose(to);
-    compile_text(&compiled, "test", text, size, &none);
-    free(text);
-}
-
-/* A filter that allows nothing at all is no policy: that is said, and checked no further. */
-static bool allows_nothing(const struct kvm_filter *filter)
-{
-    for (size_t i = 0; i < filter->count; i++)
-        if (!filter->events[i].exclude && !(filter->events[i].match & ~filter->events[i].mask))
-            return false;
-    return !filter->deny && !filter->fixed;
-}
-
-static void kvm_filters_decide_alike(void **state)
-{
-    struct policy_cpu cpus[] = {processor_policy_cpu(VENDOR_INTEL, 0),
-                                processor_policy_cpu(VENDOR_AMD, 0x19)};
-    u32 random = 11, rounds = 0, back = 0;
-    u64 asked = 0;
-
-    (void)state;
-    for (u32 i = 0; i < 40; i++) {
-        const struct policy_cpu *cpu = &cpus[i & 1];
-        struct kvm_filter first, filter, translated;
-        size_t entries;
-
-        random_filter(&first, &random);
-        filter = reread(&first, i & 2);
-        kvm_free(&first);
-        to_policy(&filter);
-        if (!allows_nothing(&filter)) {
-            assert_int_equal(compiled.errors, 0);
-            asked += compare_decisions(&filter, &compiled.policy, cpu);
-            rounds++;
-            if (kvm_from_policy(&translated, &compiled.policy, cpu, &entries)) {
-                asked += compare_decisions(&translated, &compiled.policy, cpu);
-                back++;
-                kvm_free(&translated);
-            }
-        }
-        kvm_free(&filter);
-        compiled_free(&compiled);
-    }
-    print_message("counted: %u KVM filters as policies, %u back: %llu decisions alike\n", rounds,
-                  back, (unsigned long long)asked);
-    assert_int_equal(back, rounds);
-}
-
-static void kvm_forms_are_read(void **state)
-{
-    static const char json[] =
-        " {\"action\":\"deny\",\"x86-fixed-counter\":{\"bitmap\":\"0x5\"},\"events\":["
-        "{\"format\":\"raw\",\"code\":\"0x10000c0c4\"},{\"format\":\"raw\",\"code\":65536},"
-        "{\"format\":\"x86-default\",\"select\":\"0xc5\",\"umask\":1}]}";
-    struct kvm_filter filter;
-
-    (void)state;
-    assert_true(kvm_parse(&filter, "test", json, sizeof(json) - 1));
-    assert_true(filter.deny && filter.fixed == 5 && filter.count == 2);
-    assert_int_equal(filter.events[0].first, 0x1c4);
-    assert_int_equal(filter.events[0].match, 0xc0);
-    assert_int_equal(filter.events[1].mask, 0xff);
-    kvm_free(&filter);
-}
-
-static void refuses(const char *text)
-{
-    struct kvm_filter filter;
-
-    assert_false(kvm_parse(&filter, "expected", text, strlen(text)));
-    kvm_free(&filter);
-}
-
-static void kvm_mistakes_are_told(void **state)
-{
-    (void)state;
-    refuses("{");
-    refuses("{}");
-    refuses("{\"action\":\"permit\"}");
-    refuses("{\"action\":\"allow\",\"x86-fixed-counter\":4294967296}");
-    refuses("{\"action\":\"allow\",\"events\":{}}");
-    refuses("{\"action\":\"allow\",\"events\":[{}]}");
-    refuses("{\"action\":\"allow\",\"events\":[{\"format\":\"raw\",\"code\":-1}]}");
-    refuses("{\"action\":\"allow\",\"events\":[{\"format\":\"x86-select-umask\",\"select\":4096,"
-            "\"umask\":0}]}");
-    refuses("action maybe");
-    refuses("flags 2");
-    refuses("flags 1\n0x100ff");
-    refuses("0x1g");
-    refuses("0x10000000000000000");
 }
 
 static void cover_is_exact(void **state)
@@ -433,9 +255,6 @@ int main(void)
         cmocka_unit_test(registers_are_told_apart),
         cmocka_unit_test(compiles_names),
         cmocka_unit_test(cover_is_exact),
-        cmocka_unit_test(kvm_filters_decide_alike),
-        cmocka_unit_test(kvm_forms_are_read),
-        cmocka_unit_test(kvm_mistakes_are_told),
     };
 
     return cmocka_run_group_tests(tests, find_processors, forget_processors);
