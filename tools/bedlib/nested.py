@@ -25,7 +25,7 @@ MODULES = ("irqbypass kvm {kvm} virtio_ring virtio virtio_pci_legacy_dev virtio_
 KVM = {"amd": "kvm-amd"}
 KERNEL = ("console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off tsc=reliable nowatchdog "
           "rcupdate.rcu_cpu_stall_suppress=1")
-PORTS = ("console", "control", "report", "com2")
+PORTS = ("console", "control", "report", "trace", "com2")
 COMPLAINT = re.compile(r"kvm|svm|vmx|WARNING:|BUG:", re.IGNORECASE)
 TRIPLE_FAULT = "KVM_EXIT_SHUTDOWN"
 REGISTERS = ("CR{} read", "CR{} write", "DR{} read", "DR{} write", "exception {}", "exception {}")  # 16 codes each
@@ -38,8 +38,8 @@ REASONS = {  # the other codes of #VMEXIT (APM volume 2, appendix C)
 
 def add_arguments(parser):
     group = parser.add_argument_group("bed N only")
-    group.add_argument("--trace", default="", metavar="'EVENT ...'",
-                       help="events of KVM's tracepoints, whose end is shown: kvm_entry kvm_exit kvm_nested_vmexit ...")
+    group.add_argument("--trace", action="append", default=[], metavar="EVENT[:FILTER]",
+                       help="a tracepoint of KVM's, into LOG.trace, e.g. 'kvm_exit:vcpu_id == 1'")
     group.add_argument("--kvm", default="", metavar="'NAME=VALUE ...'", help="parameters of KVM's vendor module")
 
 
@@ -47,6 +47,8 @@ def check(options):
     for name in UNSUPPORTED:
         if getattr(options, name):
             raise BedError(f"bed N has no --{name}")
+    if options.trace and not options.log:
+        raise BedError("--trace wants --log FILE: the trace goes to FILE.trace")
     if options.vendor not in KVM:
         raise BedError(f"bed N has no --vendor {options.vendor}")
 
@@ -66,6 +68,24 @@ def port(name):
     return f"/dev/vport0p{PORTS.index(name) + 1}"
 
 
+def firmware(options):
+    """Variables in RAM, but for Secure Boot: each byte that is written to a flash is an exit to QEMU, and OVMF writes
+    some 30,000 of them when it starts for the first time."""
+    if options.secure_boot:
+        return qemu.firmware("/bed/code.fd", "/bed/variables.fd")
+    return ["-bios", "/bed/rom"]
+
+
+def copy_firmware(options, folder):
+    code, variables = qemu.firmware_files(options)
+    shutil.copyfile(code, os.path.join(folder, "code.fd"))
+    shutil.copyfile(variables, os.path.join(folder, "variables.fd"))
+    with open(os.path.join(folder, "rom"), "wb") as rom:
+        for part in (variables, code):
+            with open(part, "rb") as file:
+                shutil.copyfileobj(file, rom)
+
+
 def machine_command(options, emulator, images):
     """The shell command that the first level runs; `images` are its disks, in order."""
     if options.cpu == "max":
@@ -77,13 +97,13 @@ def machine_command(options, emulator, images):
             command += ["-chardev", f"pipe,id={name},path={port(name)}"]
         if serial:
             command += ["-serial", f"chardev:{name}"]
-    command += qemu.guest_machine(options, emulator, ("/bed/code.fd", "/bed/variables.fd"), disks)
+    command += qemu.guest_machine(options, emulator, firmware(options), disks)
     return f"exec {shlex.join(command)}\n"
 
 
 def settings(options):
     values = {"report": port("report"), "modules": MODULES.format(kvm=KVM[options.vendor]) + " cr8_exits",
-              "parameters": options.kvm, "trace": options.trace}
+              "parameters": options.kvm, "trace": port("trace") if options.trace else ""}
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
@@ -97,10 +117,10 @@ def initramfs(options, folder, base, command):
     root = os.path.join(folder, "run")
     bed = os.path.join(root, "bed")
     os.makedirs(bed)
-    for source, name in zip(qemu.firmware_files(options), ("code.fd", "variables.fd")):
-        shutil.copyfile(source, os.path.join(bed, name))
+    copy_firmware(options, bed)
     write(os.path.join(bed, "machine"), command)
     write(os.path.join(bed, "settings"), settings(options))
+    write(os.path.join(bed, "events"), "".join(f"{event}\n" for event in options.trace))
     names = "\n".join(["bed"] + [os.path.join("bed", name) for name in sorted(os.listdir(bed))])
     packed = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=root, input=names.encode(), check=True,
                             stdout=subprocess.PIPE)
@@ -150,7 +170,6 @@ class Report:
         self.triple_fault = False
         self.errors = []
         self.exits = []
-        self.trace = []
         self.untold = []
 
     def received(self, data):
@@ -184,9 +203,6 @@ class Report:
         count, _, key = text.partition(" ")
         self.exits.append((int(count), int(key, 16)))
 
-    def on_trace(self, text):
-        self.trace.append(text)
-
     def on_exit(self, text):
         self.status = int(text)
 
@@ -203,11 +219,14 @@ class Nested(machine.Machine):
         super().__init__(options, os.devnull)
         self.console, self.their_console = socket.socketpair()
         self.report_wire, self.their_report = socket.socketpair()
+        self.trace_wire, self.their_trace = socket.socketpair()
+        self.trace = open(options.log + ".trace", "wb") if options.trace else None
         self.report = Report()
         self.first_level = b""
 
     def theirs(self):
-        return {"console": self.their_console, "control": self.control.theirs, "report": self.their_report}
+        return {"console": self.their_console, "control": self.control.theirs, "report": self.their_report,
+                "trace": self.their_trace}
 
     def start(self, command):
         self.process = subprocess.Popen(
@@ -221,7 +240,7 @@ class Nested(machine.Machine):
             self.selector.register(0, machine.selectors.EVENT_READ, self.on_keyboard)
         for stream, handler in ((self.process.stdout, self.on_first_level), (self.process.stderr, self.on_stderr),
                                 (self.console, self.on_serial), (self.control.ours, self.on_control),
-                                (self.report_wire, self.on_report)):
+                                (self.report_wire, self.on_report), (self.trace_wire, self.on_trace)):
             self.selector.register(stream, machine.selectors.EVENT_READ, handler)
 
     def on_first_level(self, stream):
@@ -233,6 +252,12 @@ class Nested(machine.Machine):
         data = os.read(stream.fileno(), 65536)
         self.report.received(data)
         self.tell()
+        return bool(data)
+
+    def on_trace(self, stream):
+        data = os.read(stream.fileno(), 65536)
+        if self.trace:
+            self.trace.write(data)
         return bool(data)
 
     def on_serial(self, stream):
@@ -272,8 +297,7 @@ class Nested(machine.Machine):
         returncode = self.process.wait()
         self.tell(at_the_end=True)
         if told:
-            print("".join(f"bed: trace: {line}\n" for line in self.report.trace) + f"bed: {self.report.summary()}",
-                  file=sys.stderr)
+            print(f"bed: {self.report.summary()}", file=sys.stderr)
         else:
             self.show_first_level()
         return End(returncode=self.report.status if told else min(returncode, -1), started=self.control.started,
@@ -290,8 +314,10 @@ class Nested(machine.Machine):
         if self.options.log:
             with open(self.options.log + ".first-level", "wb") as file:
                 file.write(self.first_level)
-        self.console.close()
-        self.report_wire.close()
+        if self.trace:
+            self.trace.close()
+        for wire in (self.console, self.report_wire, self.trace_wire):
+            wire.close()
 
 
 def run(options, folder, make_image):

@@ -108,10 +108,10 @@ def serial(options):
     return command
 
 
-def guest_machine(options, path, firmware_pair, images):
+def guest_machine(options, path, its_firmware, images):
     """What the guest finds, wherever the emulator runs: all but its serial wires. It waits (-S) until it is told to go."""
     command = ["-nodefaults", "-display", "none", "-S", *machine(options, path), "-cpu", options.cpu,
-               "-smp", str(options.cpus), "-m", str(options.memory), *firmware(*firmware_pair), *disks(images),
+               "-smp", str(options.cpus), "-m", str(options.memory), *its_firmware, *disks(images),
                "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-mon", "chardev=control,mode=control"]
     if options.vga:
         command += ["-vga", "std"]
@@ -125,4 +125,4 @@ def command_line(options, path, image, control_fd, reset_log):
     images = [(name, disk_format(name)) for name in [image] + options.disk]
     return [path, *data_folders(path), *accelerator(options), *serial(options),
             "-chardev", f"socket,id=control,fd={control_fd}", "-d", "cpu_reset", "-D", reset_log,
-            *guest_machine(options, path, firmware_files(options), images)]
+            *guest_machine(options, path, firmware(*firmware_files(options)), images)]
