@@ -28,7 +28,7 @@ help:
 # --- a Linux guest --------------------------------------------------------------------------------
 LINUX       := $(BUILD)/linux
 LINUX_FILES := $(LINUX)/initrd.gz
-LINUX_NEEDS := tools/linux tools/lib.sh $(shell find tools/linux-init tools/linux-module -type f) \
+LINUX_NEEDS := tools/linux tools/debian-kernel.sh tools/lib.sh $(shell find tools/linux-init tools/linux-module -type f) \
                hv/include/hypercall.h
 
 $(LINUX)/initrd.gz: $(LINUX_NEEDS)

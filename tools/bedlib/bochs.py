@@ -43,7 +43,6 @@ debug: action=ignore
 
 def add_arguments(parser):
     group = parser.add_argument_group("bed P only")
-    group.add_argument("--vendor", choices=sorted(MODELS), default="intel")
     group.add_argument("--model", metavar="NAME", help="Bochs' name of a CPU, else the vendor's default")
     group.add_argument("--skid", type=int, default=0, metavar="N",
                        help="instructions between an overflow and its interrupt")

@@ -6,11 +6,13 @@ import signal
 import sys
 import tempfile
 
-from . import bochs, machine, qemu, volume
+from . import bochs, machine, nested, qemu, volume
 from .verdict import SETUP, BedError, verdict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD = os.path.join(ROOT, "build")
+DEFAULT_TIMEOUT = {"Q": 180, "P": 180, "N": 400}
+DEFAULT_VENDOR = {"Q": "amd", "P": "intel", "N": "amd"}
 
 EPILOG = """exit status: 0 to 99 the value that the guest wrote to port 0xf4, 0 also for a power-off and for --prompt;
 123 reset, 124 timeout, 125 the machine died, 126 usage or set-up, 127 emulator missing.
@@ -26,14 +28,15 @@ def parser():
     p = Parser(prog="tools/bed", epilog=EPILOG, allow_abbrev=False,
                formatter_class=argparse.RawDescriptionHelpFormatter,
                description="Boots an EFI program on an emulated machine, under Cede unless --bare.")
-    p.add_argument("bed", choices=["Q", "P"], help="Q: QEMU (AMD); P: Bochs with a PMU that counts")
+    p.add_argument("bed", choices=["Q", "P", "N"],
+                   help="Q: QEMU (AMD); P: Bochs with a PMU that counts; N: KVM's nested virtualization, in an emulator")
     p.add_argument("file", nargs="?", metavar="FILE.efi",
                    help="any EFI program, a kernel included; none: Cede's own choice, e.g. a --disk")
     p.add_argument("--bare", action="store_true", help="without Cede")
     p.add_argument("--cpus", type=int, default=1, metavar="N")
     p.add_argument("--memory", type=int, default=512, metavar="MB")
     p.add_argument("--timeout", type=float, metavar="S",
-                   help="seconds until 124 (default 180; none with --interactive)")
+                   help="seconds until 124 (default 180, bed N 400; none with --interactive)")
     p.add_argument("--x2apic", action="store_true", help="interrupt remapping, so that OSes use x2APIC")
     p.add_argument("--icount", type=int, metavar="N", help="TSC = executed instructions * 2^N")
     p.add_argument("--reboots", type=int, default=0, metavar="N", help="resets that do not end the run")
@@ -57,7 +60,9 @@ def parser():
     p.add_argument("--image", metavar="IMG", help="boot this disk image as it is; FILE and its like are moot")
     p.add_argument("--qemu", metavar="PATH", help="default: tools/setup's QEMU 10, else the system's")
     p.add_argument("--qemu-arg", action="append", default=[], metavar="ARG", help="passed on as it is")
+    p.add_argument("--vendor", choices=["amd", "intel"], help="beds P (default intel) and N (default amd)")
     bochs.add_arguments(p)
+    nested.add_arguments(p)
     return p
 
 
@@ -66,7 +71,9 @@ def checked(arguments):
     if options.cpus < 1 or options.memory < 1:
         raise BedError("--cpus and --memory want a number above 0")
     if options.timeout is None:
-        options.timeout = 0 if options.interactive else 180
+        options.timeout = 0 if options.interactive else DEFAULT_TIMEOUT[options.bed]
+    if options.vendor is None:
+        options.vendor = DEFAULT_VENDOR[options.bed]
     return options
 
 
@@ -119,6 +126,8 @@ def boot_image(options, folder):
 def run(options, folder):
     if options.bed == "P":
         return bochs.run(options, folder, lambda: boot_image(options, folder))
+    if options.bed == "N":
+        return verdict(nested.run(options, folder, lambda: boot_image(options, folder)))
     emulator = qemu.find(options.qemu or qemu.default_path())
 
     def command(control_fd, reset_log):

@@ -263,14 +263,18 @@ class Machine:
     def streams(self):
         return [key for key in self.selector.get_map().values() if key.fileobj != 0]
 
+    def turn(self):
+        """What has arrived goes where it belongs; waits a moment if nothing has."""
+        for key, _ in self.selector.select(0.2):
+            if not key.data(key.fileobj):
+                self.selector.unregister(key.fileobj)
+
     def watch(self):
         """Until the emulator has closed all it had open. -> why it was stopped, '' = it ended by itself"""
         limit = self.options.timeout
         deadline = time.monotonic() + limit if limit else None
         while self.streams():
-            for key, _ in self.selector.select(0.2):
-                if not key.data(key.fileobj):
-                    self.selector.unregister(key.fileobj)
+            self.turn()
             if self.keyboard and self.keyboard.attend(self.selector):
                 return "input"
             now = time.monotonic()
