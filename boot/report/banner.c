@@ -37,11 +37,14 @@ static void say_cores(const struct mp *mp)
                 hv_status_text(mp->cpus[i].status));
 }
 
-void banner(const struct conf *conf, const struct mp *mp, const struct boot_uart *uart)
+void banner(const struct options *options, const struct conf *conf, const struct mp *mp,
+            const struct boot_uart *uart)
 {
     char console[48], list[24];
 
     say("cede: version %s\n", version_text());
+    if (options->junk)
+        say("cede: load options: %lu bytes that are no text, ignored\n", options->junk);
     say_cores(mp);
     say("cede: memory: %lu bytes kept, %lu of them page tables\n",
         hypercall(HYPERCALL_MEMORY, 0, 0), hypercall(HYPERCALL_MEMORY, 0, 1));

@@ -164,12 +164,14 @@ static void judge_machine(EFI_HANDLE image, const struct conf *conf)
     acpi_free(&acpi);
 }
 
-EFI_STATUS check_report(EFI_HANDLE image)
+EFI_STATUS check_report(EFI_HANDLE image, const struct options *options)
 {
     static struct conf conf;
 
     refuse_for_check();
     say("cede: check, version %s; nothing is changed\n", version_text());
+    if (options->unknown[0])
+        refuse(OPTIONS_UNKNOWN, options->unknown);
     report_firmware();
     check_cpu_report();
     bool conf_good = conf_load(image, &conf);
