@@ -169,6 +169,45 @@ static void exact_meanwhile(void)
     test_end();
 }
 
+static __attribute__((noinline)) void exit_often(void)
+{
+    for (u32 i = 0; i < LOOPS; i++) {
+        cpuid(0, 0);
+    }
+}
+
+/* Each CPUID is credited to every counter that counts instructions, whichever has which number. */
+static void all_counters_agree(u32 item)
+{
+    u64 first;
+
+    perfmon_reset(p);
+    for (u32 i = 0; i < p->counters; i++) {
+        select(i, p->event[INSTRUCTIONS], 0);
+    }
+    change(item);
+    wrmsr(p->global_ctrl, perfmon_all(p));
+    exit_often();
+    wrmsr(p->global_ctrl, 0);
+    first = rdmsr(perfmon_counter(p, 0));
+    expect(first > 2 * LOOPS, "change %u: %lu instructions", item, first);
+    for (u32 i = 1; i < p->counters; i++) {
+        expect(rdmsr(perfmon_counter(p, i)) == first,
+               "change %u: counter %u has %lu, the first %lu", item, i,
+               rdmsr(perfmon_counter(p, i)), first);
+    }
+}
+
+static void credited_after_a_change(void)
+{
+    test_begin("credited");
+    all_counters_agree(POLICY_ALL);
+    all_counters_agree(POLICY_ARCHITECTURAL);
+    all_counters_agree(POLICY_FULL);
+    all_counters_agree(POLICY_FILTERED);
+    test_end();
+}
+
 static void off_reads_zero(void)
 {
     u64 selector;
@@ -316,6 +355,7 @@ static void policy(u64 unused)
         denied_in_filtered_only();
         allowed_until_tightened();
         exact_meanwhile();
+        credited_after_a_change();
         off_reads_zero();
         stops_elsewhere();
         samples_meanwhile((u32)option_number("changes", CHANGES));

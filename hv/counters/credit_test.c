@@ -101,12 +101,13 @@ static void start_intel(u8 version, bool full_width)
                                                 .architectural_count = 7};
 
     start(CPU_INTEL);
-    pmu.intel = (struct pmu_intel_caps){.version = version,
-                                        .counters = 8,
-                                        .width = 48,
-                                        .fixed_width = 48,
-                                        .fixed = 7,
-                                        .full_width = full_width};
+    cpu.pmu.intel.caps = (struct pmu_intel_caps){.version = version,
+                                                 .counters = 8,
+                                                 .general = 0xff,
+                                                 .width = 48,
+                                                 .fixed_width = 48,
+                                                 .fixed = 7,
+                                                 .full_width = full_width};
     policy_build(&filter, &policy_default, &cpu_intel);
     for (u32 i = 0; i < 8; i++) {
         fake_msr(IA32_PERFEVTSEL0 + i, 0, ALL);

@@ -52,9 +52,10 @@ static bool limited_write(struct cpu *cpu, u32 msr, u64 value, u64 hardware, u64
 
 static bool fixed_write(struct cpu *cpu, u64 value)
 {
-    return limited_write(cpu, IA32_FIXED_CTR_CTRL, value,
-                         pmu_intel_fixed_value(&pmu.intel, &cpu->guest->pmu.limits, value),
-                         &cpu->pmu.intel.fixed_ctrl);
+    return limited_write(
+        cpu, IA32_FIXED_CTR_CTRL, value,
+        pmu_intel_fixed_value(&cpu->pmu.intel.caps, &cpu->guest->pmu.limits, value),
+        &cpu->pmu.intel.fixed_ctrl);
 }
 
 static bool aux_write(struct cpu *cpu, u32 msr, u32 aux, u64 value)

@@ -71,7 +71,8 @@ static void start(enum cpu_vendor vendor)
     cpu.guest = &guest;
     hv.intel = vendor == CPU_INTEL;
     cpu.pmu.core.filter = &filter;
-    pmu.intel = (struct pmu_intel_caps){.version = 4, .counters = 4, .fixed = 7};
+    if (vendor == CPU_INTEL)
+        cpu.pmu.intel.caps = (struct pmu_intel_caps){.version = 4, .general = 0xf, .fixed = 7};
     guest.pmu.limits = (struct pmu_intel_limits){.fixed = 3, .policy = &policy_default};
     guest.msr.fixed_restricted = true;
     if (vendor == CPU_AMD)
@@ -174,6 +175,11 @@ static void fixed_counters_are_limited(void **state)
     assert_int_equal(cpu.pmu.core.denials.forgotten, 1);
     assert_false(write_ok(IA32_FIXED_CTR_CTRL, 0x3000));
     assert_int_equal(read_ok(IA32_FIXED_CTR_CTRL), 0x3b3);
+    cpu.pmu.intel.caps.fixed = 0x77; /* a core of the other kind */
+    fake.msr[0].valid = 0xbbb0bbb;
+    assert_true(write_ok(IA32_FIXED_CTR_CTRL, 0x3330033));
+    assert_int_equal(rdmsr(IA32_FIXED_CTR_CTRL), 0x33);
+    assert_int_equal(read_ok(IA32_FIXED_CTR_CTRL), 0x3330033);
 }
 
 static void offcore_responses_are_kept_from_the_hardware(void **state)

@@ -54,7 +54,7 @@ static void begin_life(struct cpu *cpu)
     vmwrite(VMCS_GUEST_PAT, PAT_RESET);
     vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
     if (vmx.global_ctrl) /* as after power-on (20.2.2) */
-        vmx_set_global_ctrl(cpu, BIT(pmu.intel.counters) - 1);
+        vmx_set_global_ctrl(cpu, cpu->pmu.intel.caps.general);
 }
 
 void vmx_boot(struct cpu *cpu)

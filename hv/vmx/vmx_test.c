@@ -551,7 +551,10 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     vmx.wbinvd_exits = SECONDARY_WBINVD;
     cpu->vmx.owed = OWED_NMI;
     cpu->deaf = true;
+    pmu.intel.general = 0xff;           /* the boot processor has eight counters, ... */
+    cpu->pmu.intel.caps.general = 0x3f; /* ... this core has six */
     vmx_boot(cpu);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PERF_GLOBAL_CTRL], 0x3f);
     assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], boot.entry);
     assert_int_equal(cpu->regs[RSI], boot.boot_params);
     assert_int_equal(fake_vmcs[VMCS_GUEST_CR3], boot.cr3);
