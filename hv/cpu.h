@@ -112,8 +112,9 @@ struct cpu {
 
     /* hv/guest/kick.h; numbers of stops, 0 for none. */
     volatile u32 letter; /* this core is asked to stop; written by who asks, emptied by the core */
-    volatile u32 stopped_in;  /* the last that it has answered ... */
-    volatile u32 done_in;     /* ... and left */
+    volatile u32 stopped_in; /* the last that it has answered ... */
+    volatile u32 done_in;    /* ... and left */
+    u64 refused_at; /* exits so far, and one, when the last entry was refused (guest_refused) */
     struct guest_state noted; /* VMX: when it was stopped, for the console */
     volatile bool kept;       /* for the console, hv/guest/management.h; never a guest's again */
     volatile bool deaf;       /* in wait-for-SIPI, where no signal is seen; set by the core */

@@ -102,6 +102,11 @@ void guest_start(struct guest *guest);
 /* A partition has done what nobody can go on from; said already. */
 __attribute__((noreturn)) void guest_fail(struct cpu *self);
 
+/* On a core whose guest the processor has just refused to enter. Returns, for the reason to be said
+ * and the life to end; but not when nothing has exited since the last time: what is written at the
+ * beginning of a life is refused in the next one too, so the core is stopped. */
+void guest_refused(struct cpu *self);
+
 /* Its cores in this state. */
 u32 guest_cores(const struct guest *guest, enum core_state state);
 

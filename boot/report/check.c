@@ -92,6 +92,8 @@ static void report_acpi(const struct acpi *acpi)
         say("cede: acpi: S5 types %u and %u\n", sleep->s5_typ_a, sleep->s5_typ_b);
     else
         say("cede: acpi: S5 not readable\n");
+    if (sleep->s4_typ_a != 0xff)
+        say("cede: acpi: S4 types %u and %u\n", sleep->s4_typ_a, sleep->s4_typ_b);
     say("cede: acpi: S3 %s, S0ix %s\n", sleep->s3_typ != 0xff ? "offered, will be hidden" : "no",
         fadt->low_power_s0 ? "offered, will be hidden" : "no");
 }

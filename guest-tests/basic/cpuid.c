@@ -169,6 +169,30 @@ static void show_differences(void)
     }
 }
 
+/* QEMU shows leaves of its own, and lets any MSR be read. */
+static void outer_is_hidden(void)
+{
+    static const u32 of_hypervisors[] = {0x40000000, 0x40000001, 0x40000002, 0x40000003, 0x40000010,
+                                         0x40000100, 0x40000101, 0x40010000, 0x4fffffff};
+    static const u32 msrs[] = {0x11,       0x12,       0x40000000, 0x40000020,
+                               0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564dff};
+    if (!under_cede()) {
+        return;
+    }
+    test_begin_cede("outer-hypervisor-hidden");
+    for (u32 i = 0; i < COUNT(of_hypervisors); i++) {
+        struct cpuid v = cpuid(of_hypervisors[i], 0);
+        expect(!(v.eax | v.ebx | v.ecx | v.edx), "leaf %x: %x %x %x %x", of_hypervisors[i], v.eax,
+               v.ebx, v.ecx, v.edx);
+    }
+    for (u32 i = 0; i < COUNT(msrs); i++) {
+        u64 value;
+        expect(rdmsr_safe(msrs[i], &value) == VECTOR_GP, "MSR %x can be read", msrs[i]);
+        expect(wrmsr_safe(msrs[i], 0) == VECTOR_GP, "MSR %x can be written", msrs[i]);
+    }
+    test_end();
+}
+
 void cpuid_probes(void)
 {
     sweep();
@@ -177,4 +201,5 @@ void cpuid_probes(void)
     follows_cr4("cpuid-ospke", 7, 4, 3, CR4_PKE);
     follows_xcr0();
     show_differences();
+    outer_is_hidden();
 }

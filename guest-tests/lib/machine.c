@@ -10,7 +10,7 @@
 enum { MAP_PAGES = 32 };
 
 bool is_amd;
-struct machine machine = {.reset_space = 0xff, .s3_type = 0xff, .s5_type = 0xff};
+struct machine machine = {.reset_space = 0xff, .s3_type = 0xff, .s4_type = 0xff, .s5_type = 0xff};
 
 static const EFI_GUID loaded_image_guid = {
     0x5b1b31a1, 0x9562, 0x11d2, {0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};

@@ -219,7 +219,11 @@ u32 guest_stop(struct cpu *self, struct guest *guest)
 /* Its boot core does it. */
 void guest_start(struct guest *guest)
 {
-    guest->state = GUEST_RUNNING;
+    if (cpu_at(guest->boot->boot_cpu)->state == CORE_STOPPED)
+        log_line("guest %u is not started: core %u is stopped for good", (u64)guest->index,
+                 (u64)guest->boot->boot_cpu);
+    else
+        guest->state = GUEST_RUNNING;
 }
 
 void guest_fail(struct cpu *self)
@@ -229,4 +233,28 @@ void guest_fail(struct cpu *self)
     if (self->life == self->guest->life)
         guest_stop(self, self->guest);
     leave_life(self);
+}
+
+static u64 exits_so_far(const struct cpu *cpu)
+{
+    u64 count = 0;
+
+    for (u32 i = 0; i < EXIT_REASONS; i++)
+        count += cpu->exits[i];
+    return count;
+}
+
+void guest_refused(struct cpu *self)
+{
+    u64 now = exits_so_far(self) + 1;
+
+    if (self->refused_at != now) {
+        self->refused_at = now;
+        return;
+    }
+    log_line("core %u is stopped: it cannot enter its guest in a new life either",
+             (u64)self->index);
+    if (self->guest->state != GUEST_STOPPED)
+        guest_stop(self, self->guest);
+    cpu_stop();
 }

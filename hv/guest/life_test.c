@@ -22,7 +22,7 @@ static struct boot_guest boots[2];
 static u8 *memory;
 static u8 pristine[8] = "pieces";
 static jmp_buf out;
-static enum { ENTERED = 1, AWAITS } ended;
+static enum { ENTERED = 1, AWAITS, STOPPED } ended;
 static u32 boots_done, restarts, resets, lines, sent, rests, kicked;
 static void (*while_resting)(void);
 
@@ -30,6 +30,12 @@ void log_line(const char *format, ...)
 {
     (void)format;
     lines++;
+}
+
+void cpu_stop(void)
+{
+    ended = STOPPED;
+    longjmp(out, 1);
 }
 
 void apic_enable_x2apic(void)
@@ -317,6 +323,62 @@ static void one_that_fails_stops_alone(void **state)
     assert_int_equal(kicked, 0);
 }
 
+/* As vmx/slow.c does. */
+static void refuse(struct cpu *cpu)
+{
+    guest_refused(cpu);
+    guest_fail(cpu);
+}
+
+/* With one report each, and nobody is kicked for what is over. */
+static void a_core_that_cannot_enter_ends(void **state)
+{
+    (void)state;
+    release_all();
+    startup_note_captured(cpu_at(1));
+    assert_int_equal(ENDED(refuse(cpu_at(1))), AWAITS);
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    assert_int_equal(lines, 1);
+    kicked = 0;
+    assert_int_equal(ENDED(refuse(cpu_at(1))), STOPPED);
+    assert_int_equal(lines, 2);
+    assert_int_equal(kicked, 0);
+}
+
+static void a_guest_that_runs_is_stopped_with_it(void **state)
+{
+    (void)state;
+    release_all();
+    startup_note_captured(cpu_at(1));
+    assert_int_equal(ENDED(refuse(cpu_at(1))), AWAITS);
+    guests[1].state = GUEST_RUNNING; /* started meanwhile */
+    assert_int_equal(ENDED(refuse(cpu_at(1))), STOPPED);
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+}
+
+/* Not what a life does to itself, each time anew. */
+static void a_core_that_has_run_since_waits_again(void **state)
+{
+    (void)state;
+    release_all();
+    for (volatile u32 i = 0; i < 3; i++) {
+        startup_note_captured(cpu_at(3));
+        assert_int_equal(ENDED(refuse(cpu_at(3))), AWAITS);
+        cpu_at(3)->exits[EXIT_SIPI]++;
+    }
+}
+
+static void without_its_boot_core_it_is_not_started(void **state)
+{
+    (void)state;
+    release_all();
+    guest_stop(cpu_at(0), &guests[1]);
+    cpu_at(2)->state = CORE_STOPPED;
+    guest_start(&guests[1]);
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    assert_int_equal(lines, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -329,6 +391,10 @@ int main(void)
         TEST(a_core_that_does_not_come_back_stops_the_start),
         TEST(paused_cores_rest),
         TEST(one_that_fails_stops_alone),
+        TEST(a_core_that_cannot_enter_ends),
+        TEST(a_guest_that_runs_is_stopped_with_it),
+        TEST(a_core_that_has_run_since_waits_again),
+        TEST(without_its_boot_core_it_is_not_started),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

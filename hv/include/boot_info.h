@@ -71,10 +71,11 @@ struct boot_reset {
     u8 value;
 };
 
-/* PM1 control blocks (0 = absent) and the SLP_TYP values of soft-off. */
+/* PM1 control blocks (0 = absent) and the SLP_TYP values of soft-off and hibernation. */
 struct boot_sleep {
     u16 pm1a_cnt, pm1b_cnt;
     u8 s5_typ_a, s5_typ_b;
+    u8 s4_typ_a, s4_typ_b; /* 0xff where there is no \_S4 */
     u8 s5_known; /* 0: DSDT has no readable \_S5, every sleep type but S3's is let through */
     u8 s3_typ;   /* SLP_TYP of \_S3, 0xff where there is none */
 };

@@ -65,15 +65,17 @@ static void edited_leaves_are_not_plain(void **state)
         assert_false(is_plain(i, 1) || is_plain(i, 0x40000000) || is_plain(i, 0x40000001));
 }
 
-/* On Intel 8000_0002 and 8000_0004, of the processor's name, share their bits with 12H and 14H. */
+/* On Intel 8000_0001 and 8000_0007 share their bits with 1 and 7. */
 static void busy_leaves_are_plain(void **state)
 {
     static const u32 busy[] = {0,          2,          4,          5,          6,
-                               0x10,       0x15,       0x16,       0x80000000, 0x80000002,
-                               0x80000003, 0x80000004, 0x80000005, 0x80000006, 0x8000001e,
-                               0x80000021, 0x80000026};
-    static const u32 busy_intel[] = {0,    2,    4,    5,    6,          0xb,        0x10,
-                                     0x15, 0x16, 0x1a, 0x1f, 0x80000000, 0x80000006, 0x80000008};
+                               0xb,        0x10,       0x15,       0x16,       0x80000000,
+                               0x80000002, 0x80000003, 0x80000004, 0x80000005, 0x80000006,
+                               0x80000019, 0x8000001d, 0x8000001e};
+    static const u32 busy_intel[] = {0,          2,          4,          5,          6,
+                                     0xb,        0x10,       0x15,       0x16,       0x18,
+                                     0x19,       0x1a,       0x1f,       0x80000000, 0x80000002,
+                                     0x80000003, 0x80000004, 0x80000006, 0x80000008};
 
     (void)state;
     for (u32 i = 0; i < COUNT(busy); i++)
@@ -256,7 +258,7 @@ static void bits_follow_the_guests_cr4(void **state)
 static void hypervisor_bit_as_set(void **state)
 {
     const struct cpuid_context on = {.hypervisor_bit = true};
-    u32 regs[4] = {0}, kept[4] = {1, 2, 3, 4};
+    u32 regs[4] = {0};
 
     (void)state;
     cpuid_edit(&on, 1, 0, regs);
@@ -271,8 +273,26 @@ static void hypervisor_bit_as_set(void **state)
     assert_false(regs[CPUID_ECX] & BIT(31)); /* metal */
     edit_ones(&nothing_special, 1, 0, regs);
     assert_true(regs[CPUID_ECX] & BIT(31)); /* a virtual machine */
-    cpuid_edit(&nothing_special, 0x40000000, 0, kept);
-    assert_true(kept[0] == 1 && kept[1] == 2 && kept[2] == 3 && kept[3] == 4);
+}
+
+/* Whichever hypervisor is outside: they place themselves at 4000_0000, at each 100H, or at 1000H.
+ */
+static void an_outer_hypervisors_leaves_are_hidden(void **state)
+{
+    (void)state;
+    for (u32 n = 0; n < 8; n++) {
+        const struct cpuid_context guest = {
+            .intel = n & 1, .hypervisor_bit = n & 2, .granted = n & 4 ? ~0U : 0};
+
+        for (u32 leaf = 0x40000000; leaf < 0x50000000; leaf += leaf < 0x40020000 ? 1 : 0xffff) {
+            u32 regs[4];
+
+            assert_false(is_plain(guest.intel, leaf));
+            edit_ones(&guest, leaf, 0, regs);
+            if (!guest.hypervisor_bit || leaf > 0x40000001)
+                assert_true(!(regs[0] | regs[1] | regs[2] | regs[3]));
+        }
+    }
 }
 
 static void x2apic_bit_is_the_hardwares(void **state)
@@ -299,6 +319,7 @@ int main(void)
         cmocka_unit_test(what_is_denied_is_hidden),
         cmocka_unit_test(bits_follow_the_guests_cr4),
         cmocka_unit_test(hypervisor_bit_as_set),
+        cmocka_unit_test(an_outer_hypervisors_leaves_are_hidden),
         cmocka_unit_test(x2apic_bit_is_the_hardwares),
     };
 

@@ -212,7 +212,7 @@ static void unknown_msrs(void **state)
         {0x1b, false, MSR_PASS}, {0x1b, true, MSR_GP},
     };
     static const u32 unknown[] = {0x2,        0x345,      0x1fff,     0xc0000304, 0xc0001fff,
-                                  0xc0010270, 0xc0011fff, 0xc0012000, 0x40000000, 0xffffffff};
+                                  0xc0010270, 0xc0011fff, 0xc0012000, 0x3fffffff, 0xffffffff};
 
     (void)state;
     for (u32 i = 0; i < COUNT(cases); i++) {
@@ -222,6 +222,28 @@ static void unknown_msrs(void **state)
             assert_int_equal(msr_judge(&cpu, unknown[j]).read, cases[i].expected);
             assert_int_equal(msr_judge(&cpu, unknown[j]).write, cases[i].expected);
             assert_false(msr_judge(&cpu, unknown[j]).known);
+        }
+    }
+}
+
+/* A guest's calls would reach Cede, which knows none of them, and addresses that it gives would be
+ * Cede's to translate. */
+static void an_outer_hypervisors_msrs_are_denied(void **state)
+{
+    static const u32 outer[] = {0x11,       0x12,       0x40000000, 0x40000001, 0x40000020,
+                                0x40000073, 0x40000118, 0x40001090, 0x4000ffff, 0x4b564d00,
+                                0x4b564d01, 0x4b564d02, 0x4b564d05, 0x4b564d08, 0x4b564dff};
+
+    (void)state;
+    for (u32 n = 0; n < 4; n++) {
+        const struct msr_context cpu = {.vendor = n & 1 ? CPU_INTEL : CPU_AMD,
+                                        .pmu = PMU_FULL,
+                                        .granted = ~0U,
+                                        .partition = n & 2};
+
+        for (u32 i = 0; i < COUNT(outer); i++) {
+            assert_int_equal(msr_judge(&cpu, outer[i]).read, MSR_GP);
+            assert_int_equal(msr_judge(&cpu, outer[i]).write, MSR_GP);
         }
     }
 }
@@ -450,6 +472,7 @@ int main(void)
         cmocka_unit_test(denials_are_survived),
         cmocka_unit_test(nothing_known_changes_on_newer_processors),
         cmocka_unit_test(unknown_msrs),
+        cmocka_unit_test(an_outer_hypervisors_msrs_are_denied),
         cmocka_unit_test(no_event_is_programmed_past_the_filter),
         cmocka_unit_test(lightweight_profiling_is_denied_where_it_exists),
         cmocka_unit_test(pmu_off_reads_zero_and_ignores_writes),

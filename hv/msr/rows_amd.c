@@ -7,6 +7,7 @@
 static const struct msr_row amd_rows[] = {
     ROW(0x00000000, 0x00000001, PASS, NONE, "MCA, old aliases"),
     ROW(0x00000010, 0x00000010, PASS, NONE, "TSC"),
+    ROW(0x00000011, 0x00000012, DENY, NONE, "KVM's clock, old: an outer hypervisor's"),
     ROW(0x0000001b, 0x0000001b, TRAP_WRITE, NONE, "APIC_BASE: no relocation"),
     ROW(0x0000003b, 0x0000003b, PASS, NONE, "TSC_ADJUST"),
     ROW(0x00000048, 0x00000049, PASS, NONE, "SPEC_CTRL, PRED_CMD"),
@@ -38,6 +39,8 @@ static const struct msr_row amd_rows[] = {
     ROW(0x00000c8f, 0x00000c8f, PASS, NONE, "PQR_ASSOC: allocation"),
     ROW(0x00000c90, 0x00000d4f, PASS, NONE, "cache allocation masks"),
     ROW(0x00000da0, 0x00000da0, PASS, NONE, "XSS"),
+    ROW(0x40000000, 0x4000ffff, DENY, NONE, "Hyper-V's, Xen's: an outer hypervisor's"),
+    ROW(0x4b564d00, 0x4b564dff, DENY, NONE, "KVM's: an outer hypervisor's"),
 
     ROW(0xc0000080, 0xc0000080, TRAP, NONE, "EFER: SVME is the hypervisor's"),
     ROW(0xc0000081, 0xc0000084, PASS, NONE, "SYSCALL"),

@@ -11,6 +11,7 @@ static const struct msr_row intel_rows[] = {
     ROW(0x00000000, 0x00000001, PASS, NONE, "MCA, old aliases"),
     ROW(0x00000006, 0x00000006, PASS, NONE, "MONITOR_FILTER_SIZE"),
     ROW(0x00000010, 0x00000010, PASS, NONE, "TSC: not offset"),
+    ROW(0x00000011, 0x00000012, DENY, NONE, "KVM's clock, old: an outer hypervisor's"),
     ROW(0x00000017, 0x00000017, PASS, NONE, "PLATFORM_ID"),
     ROW(0x0000001b, 0x0000001b, TRAP_WRITE, NONE, "APIC_BASE: no relocation"),
     ROW(0x0000002a, 0x0000002a, PASS, NONE, "EBL_CR_POWERON"),
@@ -163,6 +164,8 @@ static const struct msr_row intel_rows[] = {
     ROW(0x000019c0, 0x000019ff, DENY, NONE, "where further counters would be"),
     ROW_PARTS(0x00001c00, 0x00001fff, ZERO, UNCORE, PART_SNR, "uncore boxes: other cores"),
     ROW(0x00002000, 0x00003fff, ZERO, UNCORE, "uncore boxes: other cores"),
+    ROW(0x40000000, 0x4000ffff, DENY, NONE, "Hyper-V's, Xen's: an outer hypervisor's"),
+    ROW(0x4b564d00, 0x4b564dff, DENY, NONE, "KVM's: an outer hypervisor's"),
 
     ROW(0xc0000080, 0xc0000080, PASS, NONE, "EFER: the VMCS's"),
     ROW(0xc0000081, 0xc0000084, PASS, NONE, "SYSCALL"),

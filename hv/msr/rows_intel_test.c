@@ -365,7 +365,7 @@ static void unknown_msrs(void **state)
     };
     static const u32 unknown[] = {0x2,        0x500 - 1,  0x1000,     0x1fff,
                                   0x4000,     0xc0000090, 0xc0001fff, 0xc0010000,
-                                  0xc0010200, 0x40000000, 0xffffffff};
+                                  0xc0010200, 0x3fffffff, 0x40010000, 0xffffffff};
 
     (void)state;
     for (u32 i = 0; i < COUNT(cases); i++) {

@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "exits/exits.h"
+#include "guest.h"
 #include "hv.h"
 #include "serial/log.h"
 #include "base/msr.h"
@@ -38,6 +39,7 @@ void vmx_entry_failed(struct cpu *cpu)
 {
     u64 error = vmread(VMCS_INSTRUCTION_ERROR);
 
+    guest_refused(cpu);
     log_line("panic: VM-instruction error %u%s", error,
              error == 7   ? ": invalid control field"
              : error == 8 ? ": invalid host state"
@@ -48,6 +50,7 @@ void vmx_entry_failed(struct cpu *cpu)
 
 static __attribute__((noreturn)) void stop_failed_entry(struct cpu *cpu, u64 reason)
 {
+    guest_refused(cpu);
     switch (VMX_EXIT_BASIC(reason)) {
     case VMX_EXIT_ENTRY_GUEST:
         stop(cpu, "entry failed: invalid guest state");

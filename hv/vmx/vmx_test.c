@@ -138,6 +138,14 @@ void exit_invd(struct cpu *self)
     wbinvd();
 }
 
+static u32 refusals;
+
+void guest_refused(struct cpu *self)
+{
+    (void)self;
+    refusals++;
+}
+
 void exit_unexpected(struct cpu *self)
 {
     (void)self;
@@ -1021,6 +1029,22 @@ static void xsetbv_is_the_processors_to_judge(void **state)
     assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
 }
 
+/* Asked before anything is said: the second time it does not return. */
+static void a_refused_entry_asks_whether_it_is_the_second(void **state)
+{
+    (void)state;
+    refusals = 0;
+    if (!setjmp(stopped))
+        exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MSR);
+    assert_int_equal(refusals, 1);
+    if (!setjmp(stopped))
+        vmx_entry_failed(cpu);
+    assert_int_equal(refusals, 2);
+    if (!setjmp(stopped))
+        exit_for(VMX_EXIT_TASK_SWITCH);
+    assert_int_equal(refusals, 2);
+}
+
 static void stops_with_a_report(void **state)
 {
     static const u64 reasons[] = {VMX_EXIT_TASK_SWITCH, VMX_EXIT_EPT_MISCONFIG, 1,
@@ -1072,6 +1096,7 @@ int main(void)
         TEST(outs_by_its_description),
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
+        TEST(a_refused_entry_asks_whether_it_is_the_second),
         TEST(stops_with_a_report),
         TEST(a_partition_switches_no_cache_off),
         TEST(a_partition_starts_as_the_boot_protocol_says),
