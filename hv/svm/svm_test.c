@@ -69,6 +69,11 @@ enum first_touch memory_first_touch(struct guest *self, u64 gpa)
     return touch;
 }
 
+u64 *memory_root(const struct cpu *self)
+{
+    return self->apic_base ? (u64 *)0x9000 : self->guest->map.root;
+}
+
 void apic_page_write(struct cpu *self, u64 gpa)
 {
     (void)self;
@@ -292,6 +297,7 @@ static void only_what_must_is_intercepted(void **state)
     (void)state;
     svm.init_exits = true;
     svm_controls(cpu);
+    assert_int_equal(vmcb->n_cr3, 0x7000);
     /* INTR, NMI, VINTR, HLT, INVLPG, RDTSC, RDPMC, PAUSE, IRET, PUSHF, task switch: never. */
     assert_int_equal(vmcb->intercept3 & 0x73a3fff3 & ~INTERCEPT3_INVLPGA & ~INTERCEPT3_MSR_PROT, 0);
     assert_int_equal(vmcb->exceptions, 0);

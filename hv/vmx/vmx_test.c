@@ -62,6 +62,11 @@ struct host_tables host_tables(struct cpu *self)
     return (struct host_tables){0x1000, 0x2000, 0x3000};
 }
 
+u64 *memory_root(const struct cpu *self)
+{
+    return self->apic_base ? (u64 *)0x9000 : self->guest->map.root;
+}
+
 u8 memory_type_at(u64 gpa)
 {
     return gpa < GIB(3) ? 6 : 0;
@@ -1000,7 +1005,13 @@ static void ept_format(void **state)
     assert_int_equal(map.type(GIB(3)), 0);
     assert_int_equal(hv.phys_limit, BIT(48));
     map.root = (u64 *)0x5000;
-    assert_int_equal(vmx_ept_pointer(&map), 0x5000 | 3 << 3 | 6);
+    assert_int_equal(vmx_ept_pointer(&map, map.root), 0x5000 | 3 << 3 | 6);
+    cpu->guest->map = map;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EPT_POINTER], 0x5000 | 3 << 3 | 6);
+    cpu->apic_base = 1;
+    vmx_map_changed(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EPT_POINTER], 0x9000 | 3 << 3 | 6);
 }
 
 static void ept_violations(void **state)
