@@ -35,9 +35,10 @@ struct guest_pmu {
 struct guest {
     const struct boot_guest *boot;
     u32 index;
-    volatile u8 state;      /* enum guest_run */
-    volatile u32 life;      /* cpu->life of a core that runs it, or may */
-    struct page_map map;    /* second level; entries change under hv_lock only */
+    volatile u8 state;   /* enum guest_run */
+    volatile u32 life;   /* cpu->life of a core that runs it, or may */
+    struct page_map map; /* second level; entries change under hv_lock only */
+    u64 *no_apic; /* of the firmware's: the map of cores whose APIC has no page (memory_root) */
     u64 ones[MAP_LEVELS];   /* what it finds where nothing is: page_map.h */
     u64 msr_map, io_map;    /* permission maps, in the vendor's format */
     struct msr_context msr; /* what the MSR table is judged by */

@@ -55,6 +55,8 @@ struct vendor {
     void (*write_permissions)(const struct guest *guest);
     /* ... and on each core, before it enters its guest, what it keeps of them. */
     void (*permissions_changed)(struct cpu *cpu);
+    /* On the core: memory_root() has changed. */
+    void (*map_changed)(struct cpu *cpu);
     /* What makes a core leave its guest for hv/guest/kick.c, as an ICR value without destination
      * ... */
     u32 (*signal_icr)(void);

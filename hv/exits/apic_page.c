@@ -91,6 +91,7 @@ bool apic_base_write(struct cpu *cpu, u64 value)
     }
     if (!wrmsr_safe(IA32_APIC_BASE, value))
         return false;
-    cpu->apic_base = value;
+    cpu->apic_base = rdmsr(IA32_APIC_BASE);
+    vendor->map_changed(cpu);
     return true;
 }

@@ -8,6 +8,11 @@
 /* Builds them from hv.pool. Returns HV_OK, HV_REGION_SMALL or HV_BAD_GUESTS. */
 enum hv_status memory_prepare(void);
 
+/* The root of the core's second-level map. Only in xAPIC mode the page at hv.apic_base is the local
+ * APIC's (SDM 11.4.1, 11.12.2; APM 16.3.1, 16.9). Where it is not, bare reads find ones there and
+ * writes are lost; the guest finds a page of ones, which holds what is written, and never exits. */
+u64 *memory_root(const struct cpu *cpu);
+
 enum first_touch {
     TOUCH_MAPPED, /* the access can be repeated */
     TOUCH_HIDDEN, /* mapped too, and it was the hypervisor's own memory, for the first time */

@@ -94,12 +94,7 @@ static void pass_on_nmi(struct cpu *cpu)
  * guest's side, with its intercepts. QEMU's TCG needs it for firmware that uses SMM. */
 void svm_smi_exit(struct cpu *cpu)
 {
-    struct vmcb *vmcb = cpu_vmcb(cpu);
-    u64 interrupted = svm_interrupted_event(vmcb->exit_int_info);
-
     open_window(cpu);
-    if (interrupted)
-        vmcb->event_inj = interrupted;
     if (cpu->window_nmi)
         pass_on_nmi(cpu);
 }

@@ -166,10 +166,8 @@ static void handle_io(struct cpu *cpu, struct vmcb *vmcb)
 
 static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
 {
-    u64 gpa = vmcb->exit_info2, interrupted = svm_interrupted_event(vmcb->exit_int_info);
+    u64 gpa = vmcb->exit_info2;
 
-    if (interrupted)
-        vmcb->event_inj = interrupted;
     if (!(vmcb->exit_info1 & NPF_PRESENT)) {
         if (!exit_first_touch(cpu, gpa, vmcb->rip))
             stop(cpu, "access beyond what can be mapped");
@@ -177,7 +175,19 @@ static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
     }
     if (ALIGN_DOWN(gpa, PAGE_SIZE) != hv.apic_base || !(vmcb->exit_info1 & NPF_WRITE))
         stop(cpu, "unexpected nested page fault");
+    if (vmcb->event_inj & EVENT_VALID)
+        stop(cpu, "an event was to be delivered on a stack in the APIC page");
     apic_page_write(cpu, gpa);
+}
+
+static void handle_invd(struct cpu *cpu, struct vmcb *vmcb)
+{
+    if (vmcb->cpl) {
+        svm_inject_gp(vmcb);
+        return;
+    }
+    exit_invd(cpu);
+    finish_instruction(cpu, 2);
 }
 
 static void handle_vmmcall(struct cpu *cpu, struct vmcb *vmcb)
@@ -188,46 +198,18 @@ static void handle_vmmcall(struct cpu *cpu, struct vmcb *vmcb)
         svm_inject(vmcb, UD);
 }
 
-static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
+/* What no instruction of the guest's asked for. Only such an exit can come while an event is being
+ * delivered (APM 15.7.2): instructions are intercepted where they are executed (15.9), after what
+ * VMRUN injects (15.20). So nothing of that is on the fast path. */
+static void dispatch_event(struct cpu *cpu, struct vmcb *vmcb)
 {
+    u64 interrupted = svm_interrupted_event(vmcb->exit_int_info);
+
+    if (interrupted)
+        vmcb->event_inj = interrupted;
     switch (vmcb->exit_code) {
-    case VMEXIT_CPUID:
-        exit_cpuid(cpu, vmcb->cr4);
-        finish_instruction(cpu, 2);
-        return;
-    case VMEXIT_MSR:
-        if (vmcb->exit_info1)
-            handle_wrmsr(cpu, vmcb);
-        else
-            handle_rdmsr(cpu, vmcb);
-        return;
     case VMEXIT_NPF:
         handle_page_fault(cpu, vmcb);
-        return;
-    case VMEXIT_IOIO:
-        handle_io(cpu, vmcb);
-        return;
-    case VMEXIT_RDPMC:
-        exit_rdpmc(cpu);
-        finish_instruction(cpu, 2);
-        return;
-    case VMEXIT_INVD:
-    case VMEXIT_WBINVD:
-        exit_invd(cpu);
-        finish_instruction(cpu, 2);
-        return;
-    case VMEXIT_VMMCALL:
-        handle_vmmcall(cpu, vmcb);
-        return;
-    case VMEXIT_VMRUN:
-    case VMEXIT_VMLOAD:
-    case VMEXIT_VMSAVE:
-    case VMEXIT_STGI:
-    case VMEXIT_CLGI:
-    case VMEXIT_SKINIT:
-    case VMEXIT_INVLPGA:
-        cpu->exits[EXIT_VIRT_INSN]++;
-        svm_inject(vmcb, UD);
         return;
     case VMEXIT_NMI:
         svm_nmi_exit(cpu);
@@ -244,6 +226,48 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
     default:
         cpu->exits[EXIT_OTHER]++;
         stop(cpu, "unexpected exit");
+    }
+}
+
+static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
+{
+    switch (vmcb->exit_code) {
+    case VMEXIT_CPUID:
+        exit_cpuid(cpu, vmcb->cr4);
+        finish_instruction(cpu, 2);
+        return;
+    case VMEXIT_MSR:
+        if (vmcb->exit_info1)
+            handle_wrmsr(cpu, vmcb);
+        else
+            handle_rdmsr(cpu, vmcb);
+        return;
+    case VMEXIT_IOIO:
+        handle_io(cpu, vmcb);
+        return;
+    case VMEXIT_RDPMC:
+        exit_rdpmc(cpu);
+        finish_instruction(cpu, 2);
+        return;
+    case VMEXIT_INVD:
+    case VMEXIT_WBINVD:
+        handle_invd(cpu, vmcb);
+        return;
+    case VMEXIT_VMMCALL:
+        handle_vmmcall(cpu, vmcb);
+        return;
+    case VMEXIT_VMRUN:
+    case VMEXIT_VMLOAD:
+    case VMEXIT_VMSAVE:
+    case VMEXIT_STGI:
+    case VMEXIT_CLGI:
+    case VMEXIT_SKINIT:
+    case VMEXIT_INVLPGA:
+        cpu->exits[EXIT_VIRT_INSN]++;
+        svm_inject(vmcb, UD);
+        return;
+    default:
+        dispatch_event(cpu, vmcb);
     }
 }
 

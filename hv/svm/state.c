@@ -2,6 +2,7 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "host/host.h"
+#include "memory/memory.h"
 #include "base/msr.h"
 #include "counters/pmu.h"
 #include "svm/svm.h"
@@ -31,7 +32,7 @@ void svm_controls(struct cpu *cpu)
     vmcb->asid = GUEST_ASID;
     vmcb->erap_control = svm.eraps ? ERAP_ALLOW_LARGER : 0;
     vmcb->np_enable = 1;
-    vmcb->n_cr3 = (u64)guest->map.root;
+    vmcb->n_cr3 = (u64)memory_root(cpu);
     vmcb->clean = 0;
     /* The first run on this core: whatever an earlier user of the ASID left must go. */
     vmcb->tlb_control = svm_flush(svm.flush_by_asid);

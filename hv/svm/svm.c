@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "base/msr.h"
+#include "memory/memory.h"
 #include "msr/msr_table.h"
 #include "counters/pmu.h"
 #include "base/preflight_parts.h"
@@ -75,6 +76,15 @@ static void svm_permissions_changed(struct cpu *cpu)
     vmcb->clean &= ~(u32)(CLEAN_PERMISSION | CLEAN_INTERCEPTS);
 }
 
+static void svm_map_changed(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->n_cr3 = (u64)memory_root(cpu);
+    vmcb->clean &= ~(u32)CLEAN_NP;
+    vmcb->tlb_control = svm_flush(svm.flush_by_asid);
+}
+
 static enum hv_status svm_prepare(void)
 {
     read_features();
@@ -101,8 +111,8 @@ static enum hv_status svm_capture(struct cpu *cpu, const struct launch *launch, 
     if (status)
         return status;
     svm_capture_state(cpu, launch, ssp);
-    svm_controls(cpu);
     apic_note(cpu);
+    svm_controls(cpu);
     return HV_OK;
 }
 
@@ -189,6 +199,7 @@ const struct vendor svm_vendor = {
     .init_exits = svm_init_exits,
     .write_permissions = svm_write_permissions,
     .permissions_changed = svm_permissions_changed,
+    .map_changed = svm_map_changed,
     .signal_icr = svm_signal_icr,
     .absorb_signal = svm_absorb_signal,
     .inject_machine_check = svm_inject_machine_check,

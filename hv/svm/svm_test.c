@@ -26,6 +26,7 @@ static struct cpu *cpu;
 static struct vmcb *vmcb;
 static enum first_touch touch;
 static u64 page_write;
+static bool kicked;
 static jmp_buf stopped;
 
 void log_line(const char *format, ...)
@@ -68,6 +69,11 @@ enum first_touch memory_first_touch(struct guest *self, u64 gpa)
     return touch;
 }
 
+u64 *memory_root(const struct cpu *self)
+{
+    return self->apic_base ? (u64 *)0x9000 : self->guest->map.root;
+}
+
 void apic_page_write(struct cpu *self, u64 gpa)
 {
     (void)self;
@@ -76,7 +82,8 @@ void apic_page_write(struct cpu *self, u64 gpa)
 
 void svm_init_exit(struct cpu *self)
 {
-    svm_reset_state(self, 0x9a);
+    if (!kicked)
+        svm_reset_state(self, 0x9a);
 }
 
 void svm_nmi_exit(struct cpu *self)
@@ -167,6 +174,8 @@ static int set_up(void **state)
     hv.apic_base = 0xfee00000;
     guest.map.root = (u64 *)0x7000;
     svm = (struct svm){.flush_by_asid = true};
+    page_write = 0;
+    kicked = false;
     return 0;
 }
 
@@ -288,6 +297,7 @@ static void only_what_must_is_intercepted(void **state)
     (void)state;
     svm.init_exits = true;
     svm_controls(cpu);
+    assert_int_equal(vmcb->n_cr3, 0x7000);
     /* INTR, NMI, VINTR, HLT, INVLPG, RDTSC, RDPMC, PAUSE, IRET, PUSHF, task switch: never. */
     assert_int_equal(vmcb->intercept3 & 0x73a3fff3 & ~INTERCEPT3_INVLPGA & ~INTERCEPT3_MSR_PROT, 0);
     assert_int_equal(vmcb->exceptions, 0);
@@ -422,14 +432,63 @@ static void interrupted_events(void **state)
     assert_int_equal(svm_interrupted_event(0x80000301), 0x80000301);
 }
 
-static void an_interrupt_met_by_a_page_fault_is_not_lost(void **state)
+static const struct {
+    u64 code, info1, info2;
+} interrupting[] = {
+    {VMEXIT_NPF, NPF_WRITE, 0x123456789000},
+    {VMEXIT_NMI, 0, 0},
+    {VMEXIT_SMI, 0, 0},
+    {VMEXIT_INIT, 0, 0}, /* a kick: no life ends */
+};
+
+/* Whatever came between; bit 31 alone says that there is something. */
+static void an_event_that_an_exit_interrupted_is_delivered_again(void **state)
 {
+    static const struct {
+        u64 interrupted, again;
+    } events[] = {
+        {0x80000031, 0x80000031},
+        {0x80000202, 0x80000202},
+        {0x0000000480000b0e, 0x0000000480000b0e},
+        {0x80000301, 0x80000301},
+        {0x80000480, 0},
+        {0x80000303, 0},
+        {0x00000031, 0},
+        {0, 0},
+    };
+
     (void)state;
     touch = TOUCH_MAPPED;
+    kicked = true;
+    vmcb->rip = 0x100;
+    for (u32 i = 0; i < COUNT(interrupting); i++)
+        for (u32 j = 0; j < COUNT(events); j++) {
+            vmcb->exit_int_info = events[j].interrupted;
+            take_exit(interrupting[i].code, interrupting[i].info1, interrupting[i].info2);
+            assert_int_equal(vmcb->event_inj, events[j].again);
+            assert_int_equal(vmcb->rip, 0x100);
+        }
+}
+
+/* The next life owes nothing of the last. */
+static void init_forgets_what_was_being_delivered(void **state)
+{
+    (void)state;
     vmcb->exit_int_info = 0x80000031;
-    take_exit(VMEXIT_NPF, NPF_WRITE, 0x123456789000);
-    assert_int_equal(vmcb->event_inj, 0x80000031);
-    assert_int_equal(cpu->exits[EXIT_MAP], 1);
+    take_exit(VMEXIT_INIT, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0);
+}
+
+/* What is at RIP has nothing to do with such a fault. */
+static void an_apic_page_is_no_stack(void **state)
+{
+    (void)state;
+    vmcb->exit_int_info = 0x80000031;
+    if (setjmp(stopped) == 0) {
+        take_exit(VMEXIT_NPF, NPF_PRESENT | NPF_WRITE, 0xfee00ff8);
+        fail();
+    }
+    assert_int_equal(page_write, 0);
 }
 
 static void apic_page_writes_are_decoded(void **state)
@@ -546,6 +605,21 @@ static void outs_by_its_description(void **state)
     assert_int_equal(vmcb->event_inj, 0x80000b0d);
 }
 
+static void invd_is_for_ring_0(void **state)
+{
+    static const u64 codes[] = {VMEXIT_INVD, VMEXIT_WBINVD};
+
+    (void)state;
+    vmcb->cpl = 3;
+    vmcb->rip = 0x100;
+    for (u32 i = 0; i < COUNT(codes); i++) {
+        take_exit(codes[i], 0, 0);
+        assert_int_equal(vmcb->event_inj, 0x80000b0d);
+        assert_int_equal(vmcb->rip, 0x100);
+    }
+    assert_int_equal(fake.wbinvds, 0);
+}
+
 static void invd_writes_back(void **state)
 {
     (void)state;
@@ -564,7 +638,7 @@ static void what_was_emulated_is_credited_once(void **state)
     assert_int_equal(credits, 1);
     assert_false(credited_user);
     vmcb->cpl = 3;
-    take_exit(VMEXIT_INVD, 0, 0);
+    take_exit(VMEXIT_RDPMC, 0, 0);
     assert_int_equal(credits, 2);
     assert_true(credited_user);
     take_exit(VMEXIT_IOIO, 0x0604U << 16 | 2 << 4 | 1, 0x300);
@@ -672,7 +746,9 @@ int main(void)
         TEST(next_rip_is_the_processors_or_the_plain_length),
         TEST(a_single_step_over_an_emulated_instruction_traps),
         TEST(interrupted_events),
-        TEST(an_interrupt_met_by_a_page_fault_is_not_lost),
+        TEST(an_event_that_an_exit_interrupted_is_delivered_again),
+        TEST(init_forgets_what_was_being_delivered),
+        TEST(an_apic_page_is_no_stack),
         TEST(apic_page_writes_are_decoded),
         TEST(what_cannot_be_mapped_stops_the_core),
         TEST(virtualization_instructions_are_undefined),
@@ -680,6 +756,7 @@ int main(void)
         TEST(port_reads_change_only_their_width),
         TEST(outs_by_its_description),
         TEST(invd_writes_back),
+        TEST(invd_is_for_ring_0),
         TEST(what_was_emulated_is_credited_once),
         TEST(what_did_not_retire_is_not_credited),
         TEST(triple_fault_resets),

@@ -194,6 +194,8 @@ static void handle_ept_violation(struct cpu *cpu)
     }
     if (ALIGN_DOWN(gpa, PAGE_SIZE) != hv.apic_base || !(qualification & EPT_VIOLATION_WRITE))
         stop(cpu, "unexpected EPT violation");
+    if (vmread(VMCS_VECTORING_EVENT) & EVENT_VALID)
+        stop(cpu, "an event was to be delivered on a stack in the APIC page");
     apic_page_write(cpu, gpa);
 }
 
@@ -205,7 +207,7 @@ static void handle_vmcall(struct cpu *cpu)
         vmx_inject_fault(UD);
 }
 
-/* The exit comes after #UD and #GP for CPL (26.1.2); the processor judges the value. */
+/* The processor judges the value. */
 static void handle_xsetbv(struct cpu *cpu)
 {
     cpu->exits[EXIT_XSETBV]++;
@@ -213,6 +215,22 @@ static void handle_xsetbv(struct cpu *cpu)
         finish_instruction(cpu);
     else
         vmx_inject_gp();
+}
+
+static void handle_invd(struct cpu *cpu)
+{
+    exit_invd(cpu);
+    finish_instruction(cpu);
+}
+
+/* Faults for CPL come before exits (26.1.2): Bochs has XSETBV exit first, and the SDM does not name
+ * it. RDMSR and WRMSR, which it does name and which are frequent, are not asked again. */
+static void privileged(struct cpu *cpu, void (*handle)(struct cpu *cpu))
+{
+    if (cpl())
+        vmx_inject_gp();
+    else
+        handle(cpu);
 }
 
 /* Instructions that a guest does not have; most exit whatever the controls say. */
@@ -281,15 +299,14 @@ static void dispatch(struct cpu *cpu, u64 reason)
         handle_io(cpu);
         return;
     case VMX_EXIT_CR_ACCESS:
-        vmx_cr_exit(cpu);
+        privileged(cpu, vmx_cr_exit);
         return;
     case VMX_EXIT_XSETBV:
-        handle_xsetbv(cpu);
+        privileged(cpu, handle_xsetbv);
         return;
     case VMX_EXIT_INVD:
     case VMX_EXIT_WBINVD:
-        exit_invd(cpu);
-        finish_instruction(cpu);
+        privileged(cpu, handle_invd);
         return;
     case VMX_EXIT_VMCALL:
         handle_vmcall(cpu);

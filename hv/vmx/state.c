@@ -337,7 +337,7 @@ void vmx_set_controls(struct cpu *cpu)
     vmwrite(VMCS_IO_BITMAP_A, guest->io_map);
     vmwrite(VMCS_IO_BITMAP_B, guest->io_map + PAGE_SIZE);
     vmwrite(VMCS_MSR_BITMAP, guest->msr_map);
-    vmwrite(VMCS_EPT_POINTER, vmx_ept_pointer(&guest->map));
+    vmx_map_changed(cpu);
     if (word[WORD_SECONDARY] & SECONDARY_VPID)
         vmwrite(VMCS_VPID, GUEST_VPID);
     if (word[WORD_SECONDARY] & SECONDARY_XSAVES)

@@ -90,7 +90,8 @@ bool vmx_load_microcode(const struct cpu *cpu, u64 data);
 
 /* hv/vmx/ept.c */
 void vmx_shape_map(struct page_map *map);
-u64 vmx_ept_pointer(const struct page_map *map);
+u64 vmx_ept_pointer(const struct page_map *map, const u64 *root);
+void vmx_map_changed(struct cpu *cpu);
 void vmx_flush_ept(void);
 void vmx_flush_vpid(void);
 

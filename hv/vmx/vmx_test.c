@@ -62,6 +62,11 @@ struct host_tables host_tables(struct cpu *self)
     return (struct host_tables){0x1000, 0x2000, 0x3000};
 }
 
+u64 *memory_root(const struct cpu *self)
+{
+    return self->apic_base ? (u64 *)0x9000 : self->guest->map.root;
+}
+
 u8 memory_type_at(u64 gpa)
 {
     return gpa < GIB(3) ? 6 : 0;
@@ -664,25 +669,109 @@ static void a_machine_check_comes_before_an_nmi(void **state)
     assert_int_equal(enter_and_exit(0), 0);
 }
 
+static void exit_for(u64 reason)
+{
+    fake_vmcs[VMCS_EXIT_REASON] = reason;
+    vmx_slow_exit(cpu);
+}
+
+struct delivery {
+    u64 event, error_code, length;
+};
+
+/* Every kind of table 25-19; the error code and the length only where they belong to it. */
+static const struct delivery deliveries[] = {
+    {EVENT_VALID | EVENT_EXTERNAL << 8 | 0x31, 0, 0},
+    {NMI_EVENT, 0, 0},
+    {PF_EVENT, 2, 0},
+    {EVENT_VALID | EVENT_HARDWARE << 8 | 1, 0, 0},
+    {EVENT_VALID | EVENT_SOFT_INT << 8 | 0x80, 0, 2},
+    {EVENT_VALID | EVENT_PRIVILEGED << 8 | 1, 0, 1},
+    {EVENT_VALID | EVENT_SOFTWARE << 8 | 3, 0, 1},
+};
+
+static void interrupt_delivery(const struct delivery *d)
+{
+    memset(fake_vmcs, 0, sizeof(fake_vmcs));
+    fake_vmcs[VMCS_VECTORING_EVENT] = d->event | BIT(12); /* undefined there, reserved at entry */
+    fake_vmcs[VMCS_VECTORING_ERROR_CODE] = d->error_code;
+    fake_vmcs[VMCS_EXIT_LENGTH] = d->length;
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = EVENT_TYPE(d->event) == EVENT_NMI ? BLOCKED_BY_NMI : 0;
+    fake_vmcs[VMCS_GUEST_RIP] = 0x100;
+    fake_vmcs[VMCS_GUEST_PHYSICAL] = GIB(5);
+}
+
+static void expect_delivery(const struct delivery *d)
+{
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], d->event);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_ERROR_CODE], d->error_code);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_LENGTH], d->length);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0); /* an NMI's delivery blocks again */
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x100);
+}
+
+/* 28.2.4: at any exit that is not an instruction's. */
 static void an_interrupted_event_is_delivered_again(void **state)
 {
+    static const u8 reasons[] = {VMX_EXIT_INIT, VMX_EXIT_MTF, VMX_EXIT_PREEMPTION_TIMER,
+                                 VMX_EXIT_EPT_VIOLATION};
+
     (void)state;
-    fake_vmcs[VMCS_VECTORING_EVENT] = PF_EVENT | BIT(12); /* bit 12 is undefined */
-    fake_vmcs[VMCS_VECTORING_ERROR_CODE] = 2;
-    vmx_after_exit(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], PF_EVENT);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_ERROR_CODE], 2);
+    for (u32 i = 0; i < COUNT(reasons); i++)
+        for (u32 j = 0; j < COUNT(deliveries); j++) {
+            interrupt_delivery(&deliveries[j]);
+            letter = true; /* an INIT that is a kick */
+            exit_for(reasons[i]);
+            expect_delivery(&deliveries[j]);
+        }
+}
 
-    fake_vmcs[VMCS_VECTORING_EVENT] = EVENT_VALID | EVENT_SOFT_INT << 8 | 0x80;
-    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
-    vmx_after_exit(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_LENGTH], 2);
+/* With its IRET; until then the next one waits. */
+static void an_nmi_in_service_ends(void)
+{
+    fake_vmcs[VMCS_INTERRUPTIBILITY] |= BLOCKED_BY_NMI; /* by its delivery */
+    assert_int_equal(enter_and_exit(VMX_EXIT_MTF), 0);
+    assert_true(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = 0;
+}
 
-    fake_vmcs[VMCS_VECTORING_EVENT] = NMI_EVENT;
-    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
-    vmx_after_exit(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], NMI_EVENT);
-    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+/* Its event comes first, what arrived meanwhile after a step. */
+static void an_interrupted_event_goes_before_an_nmi(void **state)
+{
+    (void)state;
+    for (u32 j = 0; j < COUNT(deliveries); j++) {
+        interrupt_delivery(&deliveries[j]);
+        vmx_let_in(cpu, NMI);
+        vmx_after_exit(cpu);
+        fake_vmcs[VMCS_VECTORING_EVENT] = 0;
+        assert_int_equal(enter_and_exit(VMX_EXIT_MTF), deliveries[j].event);
+        if (deliveries[j].event == NMI_EVENT)
+            an_nmi_in_service_ends();
+        assert_int_equal(enter_and_exit(0), NMI_EVENT);
+    }
+}
+
+static void an_init_forgets_what_was_being_delivered(void **state)
+{
+    (void)state;
+    interrupt_delivery(&deliveries[0]);
+    exit_for(VMX_EXIT_INIT);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
+}
+
+/* What is at RIP has nothing to do with such a fault. */
+static void an_apic_page_is_no_stack(void **state)
+{
+    (void)state;
+    interrupt_delivery(&deliveries[0]);
+    fake_vmcs[VMCS_GUEST_PHYSICAL] = 0xfee00ff8;
+    fake_vmcs[VMCS_QUALIFICATION] = EPT_VIOLATION_WRITE | BIT(3);
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_EPT_VIOLATION);
+        fail();
+    }
+    assert_int_equal(page_write, 0);
 }
 
 static void gp_has_an_error_code_in_protected_mode(void **state)
@@ -767,12 +856,6 @@ static void a_kick_is_no_init(void **state)
     assert_false(timer());
     vmx_init_exit(cpu); /* this one is the guest's */
     assert_int_equal(disables, 1);
-}
-
-static void exit_for(u64 reason)
-{
-    fake_vmcs[VMCS_EXIT_REASON] = reason;
-    vmx_slow_exit(cpu);
 }
 
 static void without_a_held_init_the_timer_ends_it(void **state)
@@ -933,7 +1016,13 @@ static void ept_format(void **state)
     assert_int_equal(map.type(GIB(3)), 0);
     assert_int_equal(hv.phys_limit, BIT(48));
     map.root = (u64 *)0x5000;
-    assert_int_equal(vmx_ept_pointer(&map), 0x5000 | 3 << 3 | 6);
+    assert_int_equal(vmx_ept_pointer(&map, map.root), 0x5000 | 3 << 3 | 6);
+    cpu->guest->map = map;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EPT_POINTER], 0x5000 | 3 << 3 | 6);
+    cpu->apic_base = 1;
+    vmx_map_changed(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EPT_POINTER], 0x9000 | 3 << 3 | 6);
 }
 
 static void ept_violations(void **state)
@@ -1045,6 +1134,29 @@ static void a_refused_entry_asks_whether_it_is_the_second(void **state)
     assert_int_equal(refusals, 2);
 }
 
+/* Bochs has XSETBV exit before it looks at CPL. */
+static void user_code_gets_nothing_done_that_is_privileged(void **state)
+{
+    static const u8 reasons[] = {VMX_EXIT_XSETBV, VMX_EXIT_INVD, VMX_EXIT_WBINVD,
+                                 VMX_EXIT_CR_ACCESS};
+
+    (void)state;
+    vmx_write_cr0(cpu, CR0_PE | CR0_ET | CR0_NE);
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS] = 3 << 5;
+    fake_vmcs[VMCS_QUALIFICATION] = RAX << 8; /* MOV to CR0 */
+    fake_vmcs[VMCS_EXIT_LENGTH] = 3;
+    cpu->regs[RAX] = 3;
+    for (u32 i = 0; i < COUNT(reasons); i++) {
+        fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+        exit_for(reasons[i]);
+        assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+        assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0);
+    }
+    assert_int_equal(fake.wbinvds, 0);
+    assert_int_equal(cpu->exits[EXIT_XSETBV], 0);
+    assert_int_equal(fake_vmcs[VMCS_CR0_SHADOW], CR0_PE | CR0_ET | CR0_NE);
+}
+
 static void stops_with_a_report(void **state)
 {
     static const u64 reasons[] = {VMX_EXIT_TASK_SWITCH, VMX_EXIT_EPT_MISCONFIG, 1,
@@ -1077,6 +1189,9 @@ int main(void)
         TEST(an_nmi_waits_for_iret),
         TEST(a_machine_check_comes_before_an_nmi),
         TEST(an_interrupted_event_is_delivered_again),
+        TEST(an_interrupted_event_goes_before_an_nmi),
+        TEST(an_init_forgets_what_was_being_delivered),
+        TEST(an_apic_page_is_no_stack),
         TEST(gp_has_an_error_code_in_protected_mode),
         TEST(init_waits_in_hardware),
         TEST(nothing_is_delivered_to_a_waiting_core),
@@ -1097,6 +1212,7 @@ int main(void)
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
         TEST(a_refused_entry_asks_whether_it_is_the_second),
+        TEST(user_code_gets_nothing_done_that_is_privileged),
         TEST(stops_with_a_report),
         TEST(a_partition_switches_no_cache_off),
         TEST(a_partition_starts_as_the_boot_protocol_says),
