@@ -11,10 +11,9 @@
 #define DR6_RESET 0xffff0ff0
 #define DR7_RESET 0x400
 
-/* Everything that leaves the guest, each with a row in the table of exits (hv/exits/exits.c).
- * External interrupts, NMIs, HLT, CR and DR accesses, INVLPG, exceptions, RDTSC, RDPMC, PAUSE,
- * WBINVD stay.
- */
+/* Everything that leaves the guest, each with a row in the table of exits (EXIT_TABLE in
+ * hypercall.h). External interrupts, NMIs, HLT, CR and DR accesses, INVLPG, exceptions, RDTSC,
+ * RDPMC, PAUSE stay, and WBINVD but for partitions. */
 void svm_controls(struct cpu *cpu)
 {
     const struct guest *guest = cpu->guest;

@@ -16,7 +16,7 @@ struct svm {
 
 extern struct svm svm;
 
-/* The one guest's address space identifier; 0 is the host's (APM 15.5.1). Each core has its own
+/* Every guest's address space identifier; 0 is the host's (APM 15.5.1). Each core has its own
  * TLB, so all use the same. */
 #define GUEST_ASID 1
 

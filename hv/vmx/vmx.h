@@ -20,7 +20,7 @@ struct vmx {
 
 extern struct vmx vmx;
 
-/* The one guest's; 0 is the hypervisor's (29.1). Each core has its own TLB, so all use the same. */
+/* Every guest's; 0 is the hypervisor's (29.1). Each core has its own TLB, so all use the same. */
 #define GUEST_VPID 1
 
 #define PAT_RESET 0x0007040600070406ULL
