@@ -2,9 +2,10 @@
 /*
  * Keeps KVM's intercept of CR8 writes on, as it is when a virtual CPU is made.
  *
- * KVM drops it while no interrupt is held back by the task priority. But QEMU's TCG, up to 11.1 at least, aborts when a
- * guest writes CR8 with V_IRQ pending in its VMCB (helper_write_crN calls cpu_interrupt without the lock), and OVMF
- * writes CR8 at the end of each interrupt. With the intercept such a write is KVM's, as on hardware at any busy time.
+ * KVM drops it while no interrupt is held back by the task priority. But QEMU's TCG, up to 11.1 at
+ * least, aborts when a guest writes CR8 with V_IRQ pending in its VMCB (helper_write_crN calls
+ * cpu_interrupt without the lock), and OVMF writes CR8 at the end of each interrupt. With the
+ * intercept such a write is KVM's, as on hardware at any busy time.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
