@@ -61,7 +61,7 @@ demo-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(LINUX_FILES) $(PERF_GZ)
 
 # --- lint -----------------------------------------------------------------------------------------
 C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
-SH_FILES   := tools/setup tools/linux tools/demo tools/foreign tools/image tools/usb tools/usb_selftest tools/lib.sh .ci/run
+SH_FILES   := tools/setup tools/linux tools/demo tools/foreign tools/image tools/usb tools/usb_selftest tools/test-elsewhere tools/lib.sh .ci/run
 # Why each check is off is said in tools/cppcheck.suppressions.
 CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability,performance \
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
@@ -111,7 +111,8 @@ test:
 	@tools/setup test
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-needs
 	@tools/run-tests --step lint --step test-unit --step test-tools \
-	    --beside test-pmu-model-now --beside test-guests-short --beside test-console-short --beside bench
+	    --beside test-pmu-model-now --beside test-guests-short --beside test-console-short --beside test-elsewhere \
+	    --beside bench
 
 test-bed:
 	@tools/setup test
@@ -129,6 +130,10 @@ test-tools:
 	@tools/bed_selftest
 	@tools/usb_selftest
 	@tools/layers_selftest
+
+.PHONY: test-elsewhere
+test-elsewhere:
+	@tools/test-elsewhere
 
 .PHONY: bench bench-now
 bench:

@@ -1,6 +1,7 @@
 """Options of tools/bed, and the order in which a run happens."""
 import argparse
 import os
+import re
 import shutil
 import signal
 import sys
@@ -13,6 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 BUILD = os.path.join(ROOT, "build")
 DEFAULT_TIMEOUT = {"Q": 180, "P": 180, "N": 400}
 DEFAULT_VENDOR = {"Q": "amd", "P": "intel", "N": "amd"}
+LONGEST = 10 ** 6  # seconds
 
 EPILOG = """exit status: 0 to 99 the value that the guest wrote to port 0xf4, 0 also for a power-off and for --prompt;
 123 reset, 124 timeout, 125 the machine died, 126 usage or set-up, 127 emulator missing.
@@ -70,19 +72,28 @@ def checked(arguments):
     options = parser().parse_intermixed_args(arguments)
     if options.cpus < 1 or options.memory < 1:
         raise BedError("--cpus and --memory want a number above 0")
+    if options.reboots < 0:
+        raise BedError("--reboots wants a number from 0")
     if options.timeout is None:
         options.timeout = 0 if options.interactive else DEFAULT_TIMEOUT[options.bed]
     if options.vendor is None:
         options.vendor = DEFAULT_VENDOR[options.bed]
+    if not 0 <= options.timeout <= LONGEST:
+        raise BedError(f"--timeout wants seconds from 0 (none) to {LONGEST}")
+    try:
+        re.compile(options.prompt or "")
+    except re.error as error:
+        raise BedError(f"--prompt {options.prompt}: {error}") from None
     return options
 
 
 def launcher(options):
     if options.launcher:
         return options.launcher
-    path = os.path.join(BUILD, "launch.efi" if options.bare else "cede.efi")
+    name = "launch.efi" if options.bare else "cede.efi"
+    path = os.path.join(BUILD, name)
     if not os.path.isfile(path):
-        raise BedError(f"{path} is missing: run make")
+        raise BedError(f"{path} is missing: run make build/{name}")
     return path
 
 
@@ -95,15 +106,15 @@ def added(options):
 
 
 def write_configuration(options, folder):
-    text = "# written by tools/bed\n"
+    text = b"# written by tools/bed\n"
     if options.conf:
         try:
-            with open(options.conf, encoding="utf-8") as file:
+            with open(options.conf, "rb") as file:
                 text = file.read()
         except OSError as error:
             raise BedError(f"--conf {options.conf}: {error.strerror}") from None
     path = os.path.join(folder, "cede.conf")
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "wb") as file:
         program = options.file and os.path.basename(options.file)
         file.write(volume.configuration(text, program, options.options))
     return path
@@ -112,7 +123,7 @@ def write_configuration(options, folder):
 def boot_image(options, folder):
     if options.image:
         if not os.path.isfile(options.image):
-            raise BedError(f"{options.image}: no such image")
+            raise BedError(f"--image {options.image}: no such image")
         return options.image
     image = os.path.join(folder, "boot.img")
     files = [(launcher(options), "EFI/BOOT/BOOTX64.EFI"),

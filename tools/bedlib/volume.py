@@ -5,6 +5,7 @@ import subprocess
 
 from .verdict import BedError
 
+BOM = b"\xef\xbb\xbf"
 MIB = 1 << 20
 SMALLEST = 320 * MIB  # FAT32 with 4 KiB clusters; the file is sparse
 MTOOLS_ENV = {**os.environ, "MTOOLS_SKIP_CHECK": "1", "MTOOLS_NO_VFAT": "0"}
@@ -31,24 +32,29 @@ def normalized(destination):
     return "/" + destination.replace("\\", "/").strip("/")
 
 
+def says(line, key):
+    return re.match(rb"\s*" + key + rb"\s*=", line)
+
+
 def configuration(text, program, options):
-    """cede.conf: `text` (the user's or nothing) with `next` and `options` added where it has none. They go
-    before the first [section], since keys after it would be the section's."""
-    wanted = [("next", program and "\\" + program), ("options", options)]
-    lines = text.splitlines()
-    first = next((n for n, line in enumerate(lines) if line.strip().startswith("[")), len(lines))
-    for key, value in wanted:
-        if value and not any(re.match(rf"\s*{key}\s*=", line) for line in lines[:first]):
-            lines.insert(first, f"{key} = {value}")
-            first += 1
-    return "\n".join(lines) + "\n"
+    """cede.conf, in bytes: `text` (the user's or nothing) with `next` and `options` added where it has none. They go
+    before the first [section], since keys after it would be the section's. All else stays as it is: whether it can be
+    read is the loader's to say."""
+    wanted = [(b"next", program and b"\\" + os.fsencode(program)), (b"options", os.fsencode(options))]
+    lines = text.removeprefix(BOM).splitlines(keepends=True)
+    first = next((n for n, line in enumerate(lines) if line.strip().startswith(b"[")), len(lines))
+    added = [b"%s = %s\n" % (key, value) for key, value in wanted
+             if value and not any(says(line, key) for line in lines[:first])]
+    if added and first and not lines[first - 1].endswith((b"\n", b"\r")):
+        lines[first - 1] += b"\n"
+    return text[:len(text) - len(text.removeprefix(BOM))] + b"".join(lines[:first] + added + lines[first:])
 
 
 def build(image, files):
     """Makes FAT image `image` of `files`: [(source path, destination)]."""
     for source, _ in files:
         if not os.path.isfile(source):
-            raise BedError(f"{source}: no such file")
+            raise BedError(f"{source}: {'not a file' if os.path.exists(source) else 'no such file'}")
     size = max(SMALLEST, sum(os.path.getsize(source) for source, _ in files) * 5 // 4 + 32 * MIB)
     with open(image, "wb") as file:
         file.truncate(size)

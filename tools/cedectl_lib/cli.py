@@ -10,6 +10,7 @@ from . import protocol, show
 from .session import BadAnswer, NoAnswer, Session
 from .transport import Closed, TransportError, connect
 
+LONGEST = 10 ** 6  # seconds
 OK, REFUSED, USAGE, NO_LINE, NO_ANSWER, BAD_ANSWER = range(6)
 
 COMMANDS = ("help", "guests", "cores", "exits", "pmu", "policy", "allow", "deny", "denials", "memory", "log", "version", "dump",
@@ -39,9 +40,15 @@ def escape_byte(text):
 
 def positive(text):
     value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text}: a number above 0")
+    if not 0 < value <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text}: a number above 0, at most {LONGEST}")
     return value
+
+
+def whole(text):
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: a whole number from 0")
+    return int(text)
 
 
 def parser():
@@ -49,14 +56,14 @@ def parser():
                                 formatter_class=argparse.RawDescriptionHelpFormatter,
                                 description="Sees and changes a machine that runs under Cede, over its serial console.")
     p.add_argument("-c", "--connect", metavar="WHERE", default=os.environ.get("CEDECTL"), help="the line")
-    p.add_argument("--baud", type=int, metavar="N", help="of a device; default: as it is")
+    p.add_argument("--baud", type=whole, metavar="N", help="of a device; default: as it is")
     p.add_argument("--timeout", type=positive, default=5.0, metavar="S", help="for each try (default 5)")
-    p.add_argument("--retries", type=int, default=2, metavar="N", help="further tries (default 2)")
+    p.add_argument("--retries", type=whole, default=2, metavar="N", help="further tries (default 2)")
     p.add_argument("--escape", type=escape_byte, default=0x1d, metavar="KEY", help="console-escape (default ctrl-])")
     p.add_argument("--json", action="store_true", help="answers as they come, one object per line")
     p.add_argument("--stay", action="store_true", help="leave a shared line at Cede's prompt")
     p.add_argument("-n", "--interval", type=positive, default=2.0, metavar="S", help="of watch (default 2)")
-    p.add_argument("--count", type=int, default=0, metavar="N", help="of watch: so many times (default: for ever)")
+    p.add_argument("--count", type=whole, default=0, metavar="N", help="of watch: so many times (default: for ever)")
     p.add_argument("command", nargs="+", metavar="COMMAND",
                    help="Cede's (help lists them), policy [0] load FILE, watch [COMMAND...], export, completion")
     return p
@@ -109,11 +116,20 @@ def export(session):
 def rules(path):
     """-> the lines of a policy file that say something, without their comments"""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             lines = [line.partition("#")[0].split() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not a text file: save it as UTF-8") from None
     return [(number, " ".join(words)) for number, words in enumerate(lines, start=1) if words]
+
+
+def unsendable(text):
+    """-> why this cannot be a command, or ''"""
+    if not text.isascii() or not text.isprintable() or len(text) > protocol.COMMAND_LIMIT:
+        return f"a command is printable ASCII of at most {protocol.COMMAND_LIMIT} characters"
+    return ""
 
 
 def load_policy(session, path, options):
@@ -121,7 +137,9 @@ def load_policy(session, path, options):
     lines = rules(path)
     for number, line in lines:
         if line.split()[0] not in ("allow", "deny"):
-            raise ValueError(f"{path}:{number}: '{line.split()[0]}': a line starts with allow or deny")
+            raise ValueError(f"{path}:{number}: {line.split()[0]!a}: a line starts with allow or deny")
+        if why := unsendable(line):
+            raise ValueError(f"{path}:{number}: {why}")
     answer = session.command("policy begin")
     for number, line in lines if answer["ok"] else ():
         answer = session.command(line)
@@ -145,9 +163,8 @@ def carry_out(session, options):
 
 
 def checked(options):
-    text = " ".join(options.command)
-    if not text.isascii() or not text.isprintable() or len(text) > protocol.COMMAND_LIMIT:
-        raise ValueError(f"a command is printable ASCII of at most {protocol.COMMAND_LIMIT} characters")
+    if why := unsendable(" ".join(options.command)):
+        raise ValueError(why)
     if not options.connect:
         raise ValueError("which line? use -c WHERE, or set CEDECTL")
 

@@ -78,7 +78,10 @@ def open_socket(family, address, timeout):
 
 
 def open_command(command):
-    process = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    words = shlex.split(command)
+    if not words:
+        raise TransportError("exec: wants a command")
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
     def close():
         process.terminate()
@@ -106,5 +109,5 @@ def connect(where, baud=None, timeout=5):
         connection = socket.create_connection((host.strip("[]"), int(number)), timeout)
         connection.settimeout(None)
         return Transport(connection.fileno(), connection.fileno(), connection.close)
-    except (OSError, termios.error, ValueError) as error:
+    except (OSError, termios.error, ValueError, OverflowError) as error:  # the last: a port above 65535
         raise TransportError(f"{where}: {error}") from None
