@@ -171,6 +171,7 @@ class Report:
         self.errors = []
         self.exits = []
         self.untold = []
+        self.heard = set()
 
     def received(self, data):
         self.buffer += data
@@ -187,7 +188,9 @@ class Report:
     def on_kernel(self, text):
         complaint = bool(COMPLAINT.search(text))
         self.complaints += complaint
-        self.tell(f"{'KVM complains' if complaint else 'first level'}: {text}")
+        if text not in self.heard:
+            self.heard.add(text)
+            self.tell(f"{'KVM complains' if complaint else 'first level'}: {text}")
 
     def on_refused(self, text):
         self.triple_fault |= TRIPLE_FAULT in text
