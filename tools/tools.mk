@@ -7,9 +7,12 @@ MEMORY ?= $(if $(filter P,$(BED)),768,512)
 VENDOR ?=
 ON_P   := $(or $(VENDOR),intel)
 BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
+# ACCEL=kvm: bed Q on this machine's own virtualization, whichever vendor's (docs/development.md).
+ACCEL  ?=
 
 ##   make             build/cede.efi, and build/hv.elf inside it
 ##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512 VENDOR=amd|intel BED=Q|P
+##                    ACCEL=kvm: on this machine's own KVM, nested
 ##   make demo        perf bare and under Cede, narrated; VENDOR=amd|intel
 ##   make test        lint, unit tests, bed tests, bench; at most 45 minutes on 2 cores
 ##   make lint        formatting, static analysis
@@ -41,7 +44,7 @@ run:
 
 # On bed P the shell has Debian's perf.
 PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
-RUN_ON_Q   := --options 'console=ttyS0 initrd=\initrd.gz'
+RUN_ON_Q   := $(if $(ACCEL),--accel $(ACCEL)) --options 'console=ttyS0 initrd=\initrd.gz'
 RUN_ON_P   := --vendor $(ON_P) --add $(PERF_GZ)=perf.gz \
               --options 'console=ttyS0,115200 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
 
@@ -59,7 +62,7 @@ demo-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(LINUX_FILES) $(PERF_GZ)
 
 # --- lint -----------------------------------------------------------------------------------------
 C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
-SH_FILES   := tools/setup tools/linux tools/demo tools/foreign tools/image tools/usb tools/usb_selftest tools/lib.sh .ci/run
+SH_FILES   := tools/setup tools/linux tools/debian-kernel.sh tools/nested/build tools/demo tools/foreign tools/image tools/usb tools/usb_selftest tools/lib.sh .ci/run
 # Why each check is off is said in tools/cppcheck.suppressions.
 CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability,performance \
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
@@ -80,7 +83,7 @@ lint-c:
 
 lint-sh:
 	@shellcheck -S warning -x -P tools -s bash $(SH_FILES)
-	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
+	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/* tools/nested/init
 
 lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib

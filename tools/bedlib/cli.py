@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 
-from . import bochs, machine, nested, qemu, volume
+from . import bochs, kvm, machine, nested, qemu, volume
 from .verdict import SETUP, BedError, verdict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -51,7 +51,10 @@ def parser():
     p.add_argument("--log", metavar="FILE", help="raw serial output goes there too")
     p.add_argument("--interactive", action="store_true", help="stdin is the serial console's input")
     p.add_argument("--vga", action="store_true", help="a display adapter: firmware has a GOP")
-    p.add_argument("--cpu", default="max", metavar="MODEL", help="QEMU's -cpu, e.g. max,-svm")
+    p.add_argument("--cpu", default="", metavar="MODEL",
+                   help="QEMU's -cpu, e.g. max,-svm (default max; host on KVM, and on bed N)")
+    p.add_argument("--accel", choices=["tcg", "kvm"], default="tcg",
+                   help="bed Q: kvm runs it on this machine's own virtualization, nested")
     p.add_argument("--firmware", metavar="CODE,VARS", help="other UEFI firmware than OVMF's default")
     p.add_argument("--secure-boot", action="store_true", help="OVMF with its snake-oil keys enrolled")
     p.add_argument("--launcher", metavar="FILE", help="BOOTX64.EFI instead of Cede or the bare launcher")
@@ -72,6 +75,8 @@ def checked(arguments):
         options.timeout = 0 if options.interactive else DEFAULT_TIMEOUT[options.bed]
     if options.vendor is None:
         options.vendor = DEFAULT_VENDOR[options.bed]
+    if options.bed == "Q" and options.vendor == "intel" and options.accel == "tcg":
+        raise BedError("bed Q emulates AMD only: Intel is bed P's")
     return options
 
 
@@ -126,6 +131,8 @@ def run(options, folder):
         return bochs.run(options, folder, lambda: boot_image(options, folder))
     if options.bed == "N":
         return verdict(nested.run(options, folder, lambda: boot_image(options, folder)))
+    if options.accel == "kvm":
+        kvm.check(options)
     emulator = qemu.find(options.qemu or qemu.default_path())
 
     def command(control_fd, reset_log):
