@@ -1,4 +1,5 @@
 # Debian's cloud kernel with its headers, in the cache; sourced after lib.sh. Nothing is installed.
+# shellcheck disable=SC2154 # lib.sh's
 kernel=$cache/linux
 
 # The metapackage's only dependency that names a version, e.g. 6.1.0-56-cloud-amd64

@@ -7,9 +7,12 @@ MEMORY ?= $(if $(filter P,$(BED)),768,512)
 VENDOR ?=
 ON_P   := $(or $(VENDOR),intel)
 BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
+# ACCEL=kvm: bed Q on this machine's own virtualization, whichever vendor's (docs/development.md).
+ACCEL  ?=
 
 ##   make             build/cede.efi, and build/hv.elf inside it
 ##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512 VENDOR=amd|intel BED=Q|P
+##                    ACCEL=kvm: on this machine's own KVM, nested
 ##   make demo        perf bare and under Cede, narrated; VENDOR=amd|intel
 ##   make test        lint, unit tests, bed tests, bench; at most 45 minutes on 2 cores
 ##   make lint        formatting, static analysis, layers, documents
@@ -43,7 +46,7 @@ run:
 PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
 # Without a terminal, lines of stdin are typed at the shell's prompts, and its end is the machine's.
 RUN_PROMPT := --prompt '[\r\n]([/~]\S* \#|>) '
-RUN_ON_Q   := --options 'console=ttyS0 initrd=\initrd.gz'
+RUN_ON_Q   := $(if $(ACCEL),--accel $(ACCEL)) --options 'console=ttyS0 initrd=\initrd.gz'
 RUN_ON_P   := --vendor $(ON_P) --add $(PERF_GZ)=perf.gz \
               --options 'console=ttyS0,115200 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
 
@@ -61,7 +64,8 @@ demo-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(LINUX_FILES) $(PERF_GZ)
 
 # --- lint -----------------------------------------------------------------------------------------
 C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
-SH_FILES   := tools/setup tools/linux tools/demo tools/foreign tools/image tools/usb tools/usb_selftest tools/test-elsewhere tools/lib.sh .ci/run
+SH_FILES   := tools/setup tools/linux tools/debian-kernel.sh tools/nested/build tools/demo tools/foreign tools/image \
+              tools/usb tools/usb_selftest tools/test-elsewhere tools/lib.sh .ci/run
 # Why each check is off is said in tools/cppcheck.suppressions.
 CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability,performance \
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
@@ -82,7 +86,7 @@ lint-c:
 
 lint-sh:
 	@shellcheck -S warning -x -P tools -s bash $(SH_FILES)
-	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
+	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/* tools/nested/init
 
 lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib \

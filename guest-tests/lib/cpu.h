@@ -71,10 +71,13 @@ static inline void wrmsr(u32 msr, u64 value)
 }
 
 /* Event selectors and counters, which every processor of the vendor has: on AMD PERF_CTLn,
- * PERF_CTRn (APM 13.2), on Intel IA32_PERFEVTSELx, IA32_PMCx (SDM 20.2.1). */
+ * PERF_CTRn (APM 13.2), on Intel IA32_PERFEVTSELx, IA32_PMCx (SDM 20.2.1). KVM without a PMU takes
+ * writes to selectors by their older names only. */
+extern bool only_old_names; /* known from find_selectors() on */
+
 static inline u32 msr_selector(u32 n)
 {
-    return is_amd ? 0xc0010200 + 2 * n : 0x186 + n;
+    return !is_amd ? 0x186 + n : only_old_names ? 0xc0010000 + n : 0xc0010200 + 2 * n;
 }
 
 static inline u32 msr_counter(u32 n)

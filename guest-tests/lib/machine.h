@@ -27,6 +27,9 @@ EFI_STATUS machine_run(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware, core_work *
 /* ExitBootServices, then the library's tables; interrupts are off and stay off. */
 void machine_leave_firmware(void);
 
+/* Which names of the event selectors this processor takes; wants the library's tables. */
+void find_selectors(void);
+
 /* Reads the memory map into machine.map; returns its key. */
 UINTN machine_read_map(void);
 

@@ -3,6 +3,7 @@
 cli      options, and the order of things
 volume   the FAT boot volume
 qemu     bed Q: which QEMU, and its command line
+kvm      whether bed Q can run on this machine's own KVM
 bochs    bed P: Bochs with the PMU model, all of a run
 nested   bed N: KVM in an emulator, and a machine in that
 machine  one run: the serial wire, the control socket, the clock

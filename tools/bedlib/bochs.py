@@ -55,7 +55,9 @@ def check(options):
     for name in UNSUPPORTED:
         if getattr(options, name) not in (None, False, "", []):
             raise BedError(f"bed P has no --{name.replace('_', '-')}")
-    if options.cpu != "max":
+    if options.accel != "tcg":
+        raise BedError("bed P is an emulator: --accel is bed Q's")
+    if options.cpu:
         raise BedError("bed P takes --model, not --cpu")
 
 

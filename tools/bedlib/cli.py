@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 
-from . import bochs, machine, nested, qemu, volume
+from . import bochs, kvm, machine, nested, qemu, volume
 from .verdict import SETUP, BedError, verdict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -55,7 +55,10 @@ def parser():
     p.add_argument("--prompt", metavar="REGEX",
                    help="--interactive without a terminal: type a line of stdin when the guest shows this; done at its end")
     p.add_argument("--vga", action="store_true", help="a display adapter: firmware has a GOP")
-    p.add_argument("--cpu", default="max", metavar="MODEL", help="QEMU's -cpu, e.g. max,-svm")
+    p.add_argument("--cpu", default="", metavar="MODEL",
+                   help="QEMU's -cpu, e.g. max,-svm (default max; host on KVM, and on bed N)")
+    p.add_argument("--accel", choices=["tcg", "kvm"], default="tcg",
+                   help="bed Q: kvm runs it on this machine's own virtualization, nested")
     p.add_argument("--firmware", metavar="CODE,VARS", help="other UEFI firmware than OVMF's default")
     p.add_argument("--secure-boot", action="store_true", help="OVMF with its snake-oil keys enrolled")
     p.add_argument("--launcher", metavar="FILE", help="BOOTX64.EFI instead of Cede or the bare launcher")
@@ -84,6 +87,8 @@ def checked(arguments):
         re.compile(options.prompt or "")
     except re.error as error:
         raise BedError(f"--prompt {options.prompt}: {error}") from None
+    if options.bed == "Q" and options.vendor == "intel" and options.accel == "tcg":
+        raise BedError("bed Q emulates AMD only: Intel is bed P's")
     return options
 
 
@@ -139,6 +144,8 @@ def run(options, folder):
         return bochs.run(options, folder, lambda: boot_image(options, folder))
     if options.bed == "N":
         return verdict(nested.run(options, folder, lambda: boot_image(options, folder)))
+    if options.accel == "kvm":
+        kvm.check(options)
     emulator = qemu.find(options.qemu or qemu.default_path())
 
     def command(control_fd, reset_log):

@@ -54,7 +54,9 @@ def check(options):
 
 
 def first_level(emulator):
-    """The folder of its kernel and initramfs, made if need be."""
+    """The folder of its kernel and initramfs, made if need be. CEDE_NESTED names another one."""
+    if named := os.environ.get("CEDE_NESTED"):
+        return named
     try:
         built = subprocess.run([BUILDER, emulator], stdout=subprocess.PIPE, text=True, check=False)
     except OSError as error:
@@ -88,10 +90,8 @@ def copy_firmware(options, folder):
 
 def machine_command(options, emulator, images):
     """The shell command that the first level runs; `images` are its disks, in order."""
-    if options.cpu == "max":
-        options.cpu = "host"
     disks = [(f"/dev/vd{chr(ord('a') + number)}", kind) for number, (_, kind) in enumerate(images)]
-    command = ["qemu", "-L", "/data", "-accel", "kvm"]
+    command = ["qemu", "-L", "/data", *qemu.accelerator(options)]
     for name, serial in (("console", True), ("com2", bool(options.com2)), ("control", False)):
         if serial or name == "control":
             command += ["-chardev", f"pipe,id={name},path={port(name)}"]
@@ -171,6 +171,7 @@ class Report:
         self.errors = []
         self.exits = []
         self.untold = []
+        self.heard = set()
 
     def received(self, data):
         self.buffer += data
@@ -187,7 +188,9 @@ class Report:
     def on_kernel(self, text):
         complaint = bool(COMPLAINT.search(text))
         self.complaints += complaint
-        self.tell(f"{'KVM complains' if complaint else 'first level'}: {text}")
+        if text not in self.heard:
+            self.heard.add(text)
+            self.tell(f"{'KVM complains' if complaint else 'first level'}: {text}")
 
     def on_refused(self, text):
         self.triple_fault |= TRIPLE_FAULT in text
@@ -323,6 +326,7 @@ class Nested(machine.Machine):
 def run(options, folder, make_image):
     """-> End"""
     check(options)
+    options.accel = "kvm"
     emulator = qemu.find(options.qemu or qemu.default_path())
     base = first_level(emulator)
     images = [(path, qemu.disk_format(path)) for path in [make_image()] + options.disk]

@@ -11,6 +11,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 PRIVATE = os.path.join(CACHE, "qemu-10", "usr", "bin", "qemu-system-x86_64")
 PROGRAM = "qemu-system-x86_64"
 OVMF = "/usr/share/OVMF/OVMF_{}_4M{}.fd"
+DEFAULT_CPU = {"tcg": "max", "kvm": "host"}
 X2APIC_SINCE = 10  # the first QEMU whose TCG has an x2APIC
 
 
@@ -71,7 +72,7 @@ def machine(options, path):
         kind += ",smm=on"
         extra += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
     if options.x2apic:
-        if major_version(path) < X2APIC_SINCE:
+        if options.accel == "tcg" and major_version(path) < X2APIC_SINCE:
             raise BedError(f"--x2apic needs QEMU {X2APIC_SINCE} or newer: {path} has no x2APIC in TCG; "
                            "tools/setup test fetches one where it can be had")
         kind += ",kernel-irqchip=split"
@@ -80,6 +81,8 @@ def machine(options, path):
 
 
 def accelerator(options):
+    if options.accel == "kvm":
+        return ["-accel", "kvm"]
     if options.icount is None:
         return ["-accel", "tcg,thread=multi"]
     return ["-accel", "tcg,thread=single", "-icount", f"shift={options.icount},sleep=off"]
@@ -110,7 +113,8 @@ def serial(options):
 
 def guest_machine(options, path, its_firmware, images):
     """What the guest finds, wherever the emulator runs: all but its serial wires. It waits (-S) until it is told to go."""
-    command = ["-nodefaults", "-display", "none", "-S", *machine(options, path), "-cpu", options.cpu,
+    command = ["-nodefaults", "-display", "none", "-S", *machine(options, path),
+               "-cpu", options.cpu or DEFAULT_CPU[options.accel],
                "-smp", str(options.cpus), "-m", str(options.memory), *its_firmware, *disks(images),
                "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-mon", "chardev=control,mode=control"]
     if options.vga:
