@@ -12,6 +12,7 @@ import termios
 import time
 import tty
 
+from . import patience
 from .verdict import End
 
 PANIC = b"cede: panic"
@@ -210,18 +211,16 @@ class Machine:
 
     def watch(self):
         """Until the emulator has closed all it had open. -> why it was stopped, '' = it ended by itself"""
-        limit = self.options.timeout
-        deadline = time.monotonic() + limit if limit else None
+        start = time.monotonic()
         while self.streams():
             for key, _ in self.selector.select(0.2):
                 if not key.data(key.fileobj):
                     self.selector.unregister(key.fileobj)
-            now = time.monotonic()
-            if self.wire.panicked_at and now > self.wire.panicked_at + PANIC_GRACE:
+            if self.wire.panicked_at and patience.over(self.wire.panicked_at, PANIC_GRACE):
                 return "panic"
             if self.control.resets_used_up:
                 return "resets"
-            if deadline and now > deadline:
+            if patience.over(start, self.options.timeout):
                 return "timeout"
         return ""
 
