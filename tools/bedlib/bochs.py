@@ -10,7 +10,7 @@ import sys
 import time
 import tty
 
-from . import machine
+from . import machine, patience
 from .qemu import OVMF
 from .verdict import NO_EMULATOR, BedError, End, verdict
 
@@ -175,8 +175,7 @@ class Bochs:
 
     def watch(self):
         """Until the emulator has ended and its output is read. -> why it was stopped, '' = it ended by itself"""
-        limit = self.options.timeout
-        deadline = time.monotonic() + limit if limit else None
+        start = time.monotonic()
         while True:
             events = self.selector.select(0.2)
             for key, _ in events:
@@ -186,10 +185,9 @@ class Bochs:
                 return ""
             if self.keyboard and self.keyboard.attend(self.selector):
                 return "input"
-            now = time.monotonic()
-            if self.wire.panicked_at and now > self.wire.panicked_at + machine.PANIC_GRACE:
+            if self.wire.panicked_at and patience.over(self.wire.panicked_at, machine.PANIC_GRACE):
                 return "panic"
-            if deadline and now > deadline:
+            if patience.over(start, self.options.timeout):
                 return "timeout"
 
     def log(self, name="bochs.log"):

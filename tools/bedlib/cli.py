@@ -38,7 +38,7 @@ def parser():
     p.add_argument("--cpus", type=int, default=1, metavar="N")
     p.add_argument("--memory", type=int, default=512, metavar="MB")
     p.add_argument("--timeout", type=float, metavar="S",
-                   help="seconds until 124 (default 180, bed N 400; none with --interactive)")
+                   help="seconds until 124, more on a busy machine (default 180, bed N 400; none with --interactive)")
     p.add_argument("--x2apic", action="store_true", help="interrupt remapping, so that OSes use x2APIC")
     p.add_argument("--icount", type=int, metavar="N", help="TSC = executed instructions * 2^N")
     p.add_argument("--reboots", type=int, default=0, metavar="N", help="resets that do not end the run")

@@ -13,6 +13,7 @@ import termios
 import time
 import tty
 
+from . import patience
 from .verdict import End
 
 PANIC = b"cede: panic"
@@ -271,18 +272,16 @@ class Machine:
 
     def watch(self):
         """Until the emulator has closed all it had open. -> why it was stopped, '' = it ended by itself"""
-        limit = self.options.timeout
-        deadline = time.monotonic() + limit if limit else None
+        start = time.monotonic()
         while self.streams():
             self.turn()
             if self.keyboard and self.keyboard.attend(self.selector):
                 return "input"
-            now = time.monotonic()
-            if self.wire.panicked_at and now > self.wire.panicked_at + PANIC_GRACE:
+            if self.wire.panicked_at and patience.over(self.wire.panicked_at, PANIC_GRACE):
                 return "panic"
             if self.control.resets_used_up:
                 return "resets"
-            if deadline and now > deadline:
+            if patience.over(start, self.options.timeout):
                 return "timeout"
         return ""
 
