@@ -39,7 +39,7 @@ static void cede_leaf(u32 leaf, u32 regs[4])
         regs[i] = leaves[leaf & 1][i];
 }
 
-/* CR4 is the guest's, but CPUID ran under the host's (OSXSAVE, OSPKE). */
+/* CR4 is the guest's, but CPUID ran under the host's (OSXSAVE, OSPKE, AESKLE). */
 void cpuid_edit(const struct cpuid_context *guest, u32 leaf, u32 subleaf, u32 regs[4])
 {
     switch (leaf) {
@@ -47,6 +47,10 @@ void cpuid_edit(const struct cpuid_context *guest, u32 leaf, u32 subleaf, u32 re
         set_bit(&regs[CPUID_ECX], 27, guest->cr4 & CR4_OSXSAVE);
         if (guest->hypervisor_bit)
             set_bit(&regs[CPUID_ECX], 31, true);
+        break;
+    case 0x00000019:
+        if (guest->intel)
+            set_bit(&regs[CPUID_EBX], 0, guest->cr4 & CR4_KL);
         break;
     case 0x40000000:
     case 0x40000001:

@@ -51,8 +51,8 @@ static inline u32 cpuid_fold(u32 leaf)
 
 /* The folded leaves that cpuid_edit() may change, by vendor. */
 #define CPUID_EDITED_BOTH                                                        \
-    (CPUID_FOLD(0x1U) | CPUID_FOLD(0x7U) | CPUID_FOLD(0xdU) | CPUID_FOLD(0xfU) | \
-     CPUID_FOLD(0x40000000U) | CPUID_FOLD(0x40000001U))
+    (CPUID_FOLD(0x1U) | CPUID_FOLD(0x6U) | CPUID_FOLD(0x7U) | CPUID_FOLD(0xdU) | \
+     CPUID_FOLD(0xfU) | CPUID_FOLD(0x40000000U) | CPUID_FOLD(0x40000001U))
 #define CPUID_EDITED_AMD                                                           \
     (CPUID_EDITED_BOTH | CPUID_FOLD(0x80000001U) | CPUID_FOLD(0x80000007U) |       \
      CPUID_FOLD(0x80000008U) | CPUID_FOLD(0x8000000aU) | CPUID_FOLD(0x8000001bU) | \
@@ -60,7 +60,7 @@ static inline u32 cpuid_fold(u32 leaf)
      CPUID_FOLD(0x80000022U) | CPUID_FOLD(0x80000023U) | CPUID_FOLD(0x80000025U))
 #define CPUID_EDITED_INTEL                                                          \
     (CPUID_EDITED_BOTH | CPUID_FOLD(0xaU) | CPUID_FOLD(0x12U) | CPUID_FOLD(0x14U) | \
-     CPUID_FOLD(0x1cU) | CPUID_FOLD(0x23U))
+     CPUID_FOLD(0x19U) | CPUID_FOLD(0x1cU) | CPUID_FOLD(0x23U))
 
 /* True: the hardware's answer is the guest's, in few instructions. False: ask cpuid_edit(). */
 static inline bool cpuid_plain_amd(u32 leaf)
