@@ -13,6 +13,7 @@
 #define IA32_FEATURE_CONTROL      0x3a
 #define FEATURE_CONTROL_LOCK      BIT(0)
 #define FEATURE_CONTROL_VMXON     BIT(2) /* outside SMX */
+#define FEATURE_CONTROL_LMCE      BIT(20)
 #define IA32_XAPIC_DISABLE_STATUS 0xbd
 #define LEGACY_XAPIC_DISABLED     BIT(0)
 #define IA32_ARCH_CAPABILITIES    0x10a
@@ -22,6 +23,8 @@
 #define IA32_SYSENTER_CS          0x174
 #define IA32_SYSENTER_ESP         0x175
 #define IA32_SYSENTER_EIP         0x176
+#define IA32_MCG_CAP              0x179
+#define MCG_CAP_LMCE_P            BIT(27)
 #define IA32_MCG_STATUS           0x17a
 #define MCG_STATUS_RIPV           BIT(0)
 #define IA32_MTRR_PHYSBASE0       0x200
@@ -74,6 +77,7 @@
 #define MSR_SYSCFG      0xc0010010
 #define MSR_HWCR        0xc0010015
 #define HWCR_SMMLOCK    BIT(0)
+#define HWCR_IRPERF_EN  BIT(30)
 #define MSR_TOM2        0xc001001d
 #define MSR_VM_CR       0xc0010114
 #define VM_CR_R_INIT    BIT(1)
@@ -95,6 +99,7 @@
 #define CR4_VMXE    BIT(13)
 #define CR4_SMXE    BIT(14)
 #define CR4_OSXSAVE BIT(18)
+#define CR4_KL      BIT(19)
 #define CR4_SMEP    BIT(20)
 #define CR4_PKE     BIT(22)
 #define CR4_CET     BIT(23)

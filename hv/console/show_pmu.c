@@ -90,7 +90,8 @@ void show_pmu(struct request *request)
         return;
     mode = only < hv.info->cpu_count ? cpu_at((u32)only)->pmu.core.mode : tenant()->pmu.mode;
     out_text(request->out, "mode", pmu_mode_names[mode]);
-    out_number(request->out, "counters", counters(cpu_at(only == ~0ULL ? 0 : (u32)only)));
+    out_number(request->out, "counters",
+               counters(cpu_at(only == ~0ULL ? hv.info->bsp : (u32)only)));
     if (intel())
         fixed_rows(request);
     if (mode == PMU_FILTERED)

@@ -4,13 +4,15 @@
 #include "counters/pmu.h"
 
 /* Instructions retired, by both umasks that count them all, and core cycles not in halt; not those
- * of transactions, which an exit ends. */
-static bool credited(u64 value)
+ * of transactions, which an exit ends, and no instructions where the exit itself has counted one.
+ */
+static bool credited(const struct pmu_intel_caps *caps, u64 value)
 {
     u64 event = value & (EVTSEL_EVENT | EVTSEL_UMASK | EVTSEL_UMASK2);
+    bool instructions = (event == 0xc0 || event == 0x1c0) && !caps->overcounts;
 
     return (value & EVTSEL_EN) && !(value & BIT(32)) &&
-           credit_counts(value, event == 0xc0 || event == 0x1c0 || event == 0x3c);
+           credit_counts(value, instructions || event == 0x3c);
 }
 
 /* The selector as the hardware has it, if an emulated instruction counts there; else 0. PMU_FULL
@@ -21,9 +23,10 @@ static u64 credited_selector(const struct cpu *cpu, u32 counter)
 
     if (cpu->pmu.core.mode == PMU_FULL && !rdmsr_safe(IA32_PERFEVTSEL0 + counter, &value))
         return 0; /* no such counter */
-    return credited(value) ? pmu_intel_value(cpu->pmu.core.mode, cpu->pmu.core.filter, value) &
-                                 ~PERFEVTSEL_DENIED
-                           : 0;
+    return credited(&cpu->pmu.intel.caps, value)
+               ? pmu_intel_value(cpu->pmu.core.mode, cpu->pmu.core.filter, value) &
+                     ~PERFEVTSEL_DENIED
+               : 0;
 }
 
 /* Selectors that need looking at whatever was last seen there: none is seen, or CMASK makes any of
@@ -57,11 +60,12 @@ static u64 general_due(struct cpu *cpu, bool user)
 }
 
 /* Counter 0 counts instructions, 1 core cycles (SDM table 20-2). */
-static u64 fixed_due(struct pmu_core *core, bool user)
+static u64 fixed_due(struct cpu *cpu, bool user)
 {
     u64 control = rdmsr(IA32_FIXED_CTR_CTRL), due = 0;
+    struct pmu_core *core = &cpu->pmu.core;
 
-    for (u32 i = 0; i < 2; i++) {
+    for (u32 i = cpu->pmu.intel.caps.overcounts; i < 2; i++) {
         if (FIXED_FIELD(control, i) & (user ? FIXED_USR : FIXED_OS))
             due |= GLOBAL_FIXED(i);
         if (FIXED_FIELD(control, i) & FIXED_PMI)
@@ -83,7 +87,7 @@ void credit_begin_intel(struct cpu *cpu, bool user, u64 global_ctrl)
     core->due_pmi = 0;
     due = general_due(cpu, user);
     if (global_ctrl & GLOBAL_FIXED_CREDITED)
-        due |= fixed_due(core, user);
+        due |= fixed_due(cpu, user);
     due &= global_ctrl;
     core->due = due && frozen(cpu) ? 0 : due;
 }

@@ -24,6 +24,7 @@ static void limit(struct guest *guest)
     };
     own->limits.restricted = pmu_intel_fixed_restricted(&pmu.intel, &own->limits);
     guest->msr.fixed_restricted = own->limits.restricted;
+    guest->msr.granted = pmu_intel_grants(own->mode, own->filter, &own->limits);
 }
 
 static void start(struct cpu *cpu)
@@ -56,10 +57,10 @@ static void follow(struct cpu *cpu, enum pmu_mode from)
     pmu_intel_switch(&cpu->pmu.intel, from, own->mode, own->filter, &own->limits, &pmu_native);
 }
 
-static const u64 *shadow(const struct cpu *cpu, u32 *count)
+static const u64 *selectors(const struct cpu *cpu, u32 *count)
 {
     *count = cpu->pmu.intel.caps.counters;
     return cpu->pmu.intel.shadow;
 }
 
-const struct pmu_vendor pmu_vendor_intel = {describe, limit, start, zero, follow, shadow};
+const struct pmu_vendor pmu_vendor_intel = {describe, limit, start, zero, follow, selectors};

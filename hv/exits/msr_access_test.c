@@ -32,6 +32,7 @@ static struct cpu cpu;
 static struct guest guest;
 static struct filter filter;
 static u32 startups;
+static u64 kept_from, kept_to; /* memory that is others' */
 
 bool apic_base_write(struct cpu *self, u64 value)
 {
@@ -43,6 +44,11 @@ u64 partition_apic_base(const struct cpu *self)
 {
     (void)self;
     return 0xfee00d00;
+}
+
+bool memory_is_kept(u64 base, u64 size)
+{
+    return base < kept_to && base + size > kept_from;
 }
 
 bool ipi_send(const struct cpu *self, u32 low, u32 destination, bool x2apic)
@@ -206,6 +212,9 @@ static void edited_reads(void **state)
     fake_msr(0x3a, BIT(0) | BIT(2) | BIT(5) | BIT(18) | BIT(20), 0);
     fake_msr(0x345, 0x1b7ff, 0);
     fake_msr(0x1a0, 0x850089, ALL);
+    fake_msr(0xcf, BIT(1) | BIT(5), 0);
+    assert_int_equal(read_ok(0xcf), BIT(5));
+    assert_false(write_ok(0xcf, 0));
     assert_int_equal(read_ok(0x3a), BIT(0) | BIT(20));
     assert_false(write_ok(0x3a, 5));
     assert_int_equal(read_ok(0x345), 0x3000);
@@ -259,6 +268,26 @@ static void zeroed_msrs(void **state)
     assert_int_equal(read_ok(0x611), 0);
 }
 
+/* 16 pages by the fake's CPUID. */
+static void hardware_feedback_stays_out_of_others_memory(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    kept_from = 0x40000000;
+    kept_to = 0x40100000;
+    fake_msr(0x17d0, 0, MASK(45, 12) | 1);
+    assert_true(write_ok(0x17d0, 0x3fff0001));
+    assert_int_equal(rdmsr(0x17d0), 0x3fff0001);
+    assert_false(write_ok(0x17d0, 0x3fff1001));
+    assert_false(write_ok(0x17d0, 0x400ff001));
+    assert_int_equal(rdmsr(0x17d0), 0x3fff0001);
+    assert_true(write_ok(0x17d0, 0x40100001));
+    assert_true(write_ok(0x17d0, 0x40000000)); /* not valid */
+    assert_int_equal(rdmsr(0x17d0), 0x40000000);
+    assert_false(write_ok(0x17d0, 2)); /* the processor's own #GP */
+    assert_int_equal(read_ok(0x17d0), 0x40000000);
+}
+
 static void icr_where_it_is_policed(void **state)
 {
     (void)state;
@@ -287,11 +316,33 @@ static void amds_own(void **state)
     fake_msr(0xc0010010, 5, ALL);
     assert_true(write_ok(MSR_HWCR, 0x40));
     assert_int_equal(rdmsr(MSR_HWCR), 0x40 | HWCR_SMMLOCK);
+    assert_true(write_ok(MSR_HWCR, BIT(30) | 0x10));
+    assert_int_equal(rdmsr(MSR_HWCR), 0x10 | HWCR_SMMLOCK);
+    guest.msr.granted = BIT(FEATURE_IRPERF);
+    assert_true(write_ok(MSR_HWCR, BIT(30)));
+    assert_int_equal(rdmsr(MSR_HWCR), BIT(30) | HWCR_SMMLOCK);
+    guest.msr.granted = 0;
+    assert_true(write_ok(MSR_HWCR, 0));
+    assert_int_equal(rdmsr(MSR_HWCR), BIT(30) | HWCR_SMMLOCK); /* what was granted stays */
     assert_int_equal(read_ok(MSR_VM_CR), VM_CR_SVMDIS | VM_CR_LOCK);
     assert_true(write_ok(MSR_VM_CR, 0));
     assert_true(write_ok(0xc0010010, 0));
     assert_int_equal(rdmsr(0xc0010010), 5);
     assert_true(read_faults(MSR_VM_HSAVE_PA));
+}
+
+static void last_branches_are_not_recorded_on_amd(void **state)
+{
+    (void)state;
+    start(CPU_AMD);
+    fake_msr(IA32_DEBUGCTL, 0, 0x1807);
+    fake_msr(0x1db, 0x1234, ALL);
+    assert_true(write_ok(IA32_DEBUGCTL, 0x1803));
+    assert_int_equal(rdmsr(IA32_DEBUGCTL), 0x1802);
+    assert_int_equal(read_ok(IA32_DEBUGCTL), 0x1802);
+    assert_false(write_ok(IA32_DEBUGCTL, 0x10)); /* the processor's own #GP */
+    assert_int_equal(read_ok(0x1db), 0);
+    assert_true(read_faults(0x1dc)); /* not there bare */
 }
 
 int main(void)
@@ -305,8 +356,10 @@ int main(void)
         cmocka_unit_test(execute_disable_stays),
         cmocka_unit_test(xss_has_no_hidden_state),
         cmocka_unit_test(zeroed_msrs),
+        cmocka_unit_test(hardware_feedback_stays_out_of_others_memory),
         cmocka_unit_test(icr_where_it_is_policed),
         cmocka_unit_test(amds_own),
+        cmocka_unit_test(last_branches_are_not_recorded_on_amd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

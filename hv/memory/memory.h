@@ -22,6 +22,10 @@ enum first_touch {
 /* Resolves a second-level fault on a page that is not present. Call with hv_lock held. */
 enum first_touch memory_first_touch(struct guest *guest, u64 gpa);
 
+/* Whether any of a range is Cede's own or a partition's, so that no processor may be told to write
+ * there past the maps. */
+bool memory_is_kept(u64 base, u64 size);
+
 /* The memory type that the MTRRs give a guest-physical address; a second-level map's `type` is made
  * of it. */
 u8 memory_type_at(u64 gpa);

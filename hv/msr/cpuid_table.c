@@ -40,7 +40,7 @@ static void hypervisor_leaf(const struct cpuid_context *guest, u32 leaf, u32 reg
         regs[i] = guest->hypervisor_bit && leaf <= 0x40000001 ? leaves[leaf & 1][i] : 0;
 }
 
-/* CR4 is the guest's, but CPUID ran under the host's (OSXSAVE, OSPKE). */
+/* CR4 is the guest's, but CPUID ran under the host's (OSXSAVE, OSPKE, AESKLE). */
 void cpuid_edit(const struct cpuid_context *guest, u32 leaf, u32 subleaf, u32 regs[4])
 {
     if (leaf >> 28 == 4) {
@@ -52,6 +52,10 @@ void cpuid_edit(const struct cpuid_context *guest, u32 leaf, u32 subleaf, u32 re
         set_bit(&regs[CPUID_ECX], 27, guest->cr4 & CR4_OSXSAVE);
         if (guest->hypervisor_bit)
             set_bit(&regs[CPUID_ECX], 31, true);
+        break;
+    case 0x00000019:
+        if (guest->intel)
+            set_bit(&regs[CPUID_EBX], 0, guest->cr4 & CR4_KL);
         break;
     case 0x00000007:
         if (subleaf == 0)

@@ -48,14 +48,17 @@ struct cpuid_context {
 #define CPUID_BIT(leaf)  BIT(CPUID_FOLD(leaf))
 
 /* The folded leaves that cpuid_edit() may change, by vendor. */
-#define CPUID_EDITED_BOTH \
-    (CPUID_BIT(0x1U) | CPUID_BIT(0x7U) | CPUID_BIT(0xdU) | CPUID_BIT(0xfU) | MASK(63, 32))
+#define CPUID_EDITED_BOTH                                                                      \
+    (CPUID_BIT(0x1U) | CPUID_BIT(0x6U) | CPUID_BIT(0x7U) | CPUID_BIT(0xdU) | CPUID_BIT(0xfU) | \
+     MASK(63, 32))
 #define CPUID_EDITED_AMD                                                        \
     (CPUID_EDITED_BOTH | CPUID_BIT(0x80000001U) | CPUID_BIT(0x80000007U) |      \
      CPUID_BIT(0x80000008U) | CPUID_BIT(0x8000000aU) | CPUID_BIT(0x8000001bU) | \
-     CPUID_BIT(0x8000001cU) | CPUID_BIT(0x8000001fU))
-#define CPUID_EDITED_INTEL \
-    (CPUID_EDITED_BOTH | CPUID_BIT(0xaU) | CPUID_BIT(0x12U) | CPUID_BIT(0x14U) | CPUID_BIT(0x1cU))
+     CPUID_BIT(0x8000001cU) | CPUID_BIT(0x8000001fU) | CPUID_BIT(0x80000020U) | \
+     CPUID_BIT(0x80000022U) | CPUID_BIT(0x80000023U) | CPUID_BIT(0x80000025U))
+#define CPUID_EDITED_INTEL                                                       \
+    (CPUID_EDITED_BOTH | CPUID_BIT(0xaU) | CPUID_BIT(0x12U) | CPUID_BIT(0x14U) | \
+     CPUID_BIT(0x19U) | CPUID_BIT(0x1cU) | CPUID_BIT(0x23U))
 
 /* True: the hardware's answer is the guest's, in few instructions. False: ask cpuid_edit(). */
 static inline bool cpuid_plain_amd(u32 leaf)

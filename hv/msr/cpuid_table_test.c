@@ -68,14 +68,13 @@ static void edited_leaves_are_not_plain(void **state)
 /* On Intel 8000_0001 and 8000_0007 share their bits with 1 and 7. */
 static void busy_leaves_are_plain(void **state)
 {
-    static const u32 busy[] = {0,          2,          4,          5,          6,
-                               0xb,        0x10,       0x15,       0x16,       0x80000000,
-                               0x80000002, 0x80000003, 0x80000004, 0x80000005, 0x80000006,
-                               0x80000019, 0x8000001d, 0x8000001e};
-    static const u32 busy_intel[] = {0,          2,          4,          5,          6,
-                                     0xb,        0x10,       0x15,       0x16,       0x18,
-                                     0x19,       0x1a,       0x1f,       0x80000000, 0x80000002,
-                                     0x80000003, 0x80000004, 0x80000006, 0x80000008};
+    static const u32 busy[] = {0,          2,          4,          5,
+                               0xb,        0x10,       0x15,       0x16,
+                               0x80000000, 0x80000002, 0x80000003, 0x80000004,
+                               0x80000005, 0x80000019, 0x8000001d, 0x8000001e};
+    static const u32 busy_intel[] = {
+        0,    2,    4,    5,          0xb,        0x10,       0x15,       0x16,
+        0x18, 0x1a, 0x1f, 0x80000000, 0x80000002, 0x80000003, 0x80000004, 0x80000008};
 
     (void)state;
     for (u32 i = 0; i < COUNT(busy); i++)
@@ -99,6 +98,7 @@ static const struct hidden {
     u32 leaf, subleaf;
     u32 kept[4];
 } hidden[] = {
+    {0x00000006, 0, {~0U, ~0U, ~1U, ~0U}},
     {0x00000007, 0, {~0U, ~(1U << 12), ~(1U << 4), ~0U}},
     {0x00000007, 1, {~(1U << 17), ~0U, ~0U, ~0U}},
     {0x00000007, 2, {~0U, ~0U, ~0U, ~0U}},
@@ -108,8 +108,8 @@ static const struct hidden {
     {0x0000000f, 0, {0, 0, 0, 0}},
     {0x0000000f, 1, {0, 0, 0, 0}},
     {0x80000001, 0, {~0U, ~0U, 0xeeff6bfb, ~0U}},
-    {0x80000007, 0, {~0U, ~0U, 0, 0xffffafff}},
-    {0x80000008, 0, {~0U, 0x7fdffff7, ~0U, 0xffff0000}},
+    {0x80000007, 0, {~0U, ~0U, 0, 0xffffa3ff}},
+    {0x80000008, 0, {~0U, 0x7fdfffe5, ~0U, 0}},
     {0x8000000a, 0, {0, 0, 0, 0}},
     {0x8000001b, 0, {0, 0, 0, 0}},
     {0x8000001c, 0, {0, 0, 0, 0}},
@@ -125,8 +125,9 @@ static const struct hidden {
 
 static const struct hidden hidden_intel[] = {
     {0x00000001, 0, {~0U, ~0U, ~(1U << 2 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 27), ~(1U << 21)}},
+    {0x00000006, 0, {~0U, ~0U, ~1U, ~0U}},
     {0x00000007, 0, {~0U, ~(1U << 2 | 1U << 12 | 1U << 25), ~(1U << 4 | 1U << 30), ~(1U << 19)}},
-    {0x00000007, 1, {~(1U << 17), ~0U, ~0U, ~0U}},
+    {0x00000007, 1, {~(1U << 17 | 1U << 27), ~0U, ~(1U << 5), ~(1U << 15)}},
     {0x0000000a, 0, {~0U, ~0U, ~0U, ~0U}},
     {0x0000000d, 0, {~0U, ~0U, ~0U, ~0U}},
     {0x0000000d, 1, {~0U, ~0U, ~(1U << 8 | 1U << 15), ~0U}},
@@ -170,7 +171,7 @@ static void pmu_off_hides_intels_pmu(void **state)
         {0x00000001,
          0,
          {~0U, ~0U, ~(1U << 2 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 15 | 1U << 27), ~(1U << 21)}},
-        {0x00000007, 1, {~(1U << 8 | 1U << 17), ~0U, ~0U, ~0U}},
+        {0x00000007, 1, {~(1U << 8 | 1U << 17 | 1U << 27), ~0U, ~(1U << 5), ~(1U << 15)}},
         {0x0000000a, 0, {0, 0, 0, 0}},
         {0x00000023, 1, {0, 0, 0, 0}},
     };
@@ -199,6 +200,8 @@ static void pmu_off_hides_the_core_pmu(void **state)
 static void grants_show_their_feature(void **state)
 {
     const struct cpuid_context granted = {.granted = BIT(FEATURE_IBS) | BIT(FEATURE_SVM)};
+    const struct cpuid_context cycles = {.granted = BIT(FEATURE_CYCLES)};
+    const struct cpuid_context irperf = {.granted = BIT(FEATURE_IRPERF)};
     u32 regs[4];
 
     (void)state;
@@ -207,6 +210,15 @@ static void grants_show_their_feature(void **state)
     assert_false(regs[CPUID_ECX] & BIT(2)); /* never granted */
     edit_ones(&granted, 0x8000001b, 0, regs);
     assert_int_equal(regs[CPUID_EAX], ~0U);
+    edit_ones(&cycles, 6, 0, regs);
+    assert_int_equal(regs[CPUID_ECX], ~0U);
+    edit_ones(&cycles, 0x80000008, 0, regs);
+    assert_int_equal(regs[CPUID_EBX], 0x7fdffff5); /* RDPRU, not IRPerf */
+    assert_int_equal(regs[CPUID_EDX], 0xffff0000);
+    edit_ones(&cycles, 0x80000007, 0, regs);
+    assert_int_equal(regs[CPUID_EDX], 0xffffafff);
+    edit_ones(&irperf, 0x80000008, 0, regs);
+    assert_int_equal(regs[CPUID_EBX], 0x7fdfffe7);
 }
 
 static u32 rows_for(const struct cpuid_rows *cpuid, enum feature feature)
@@ -242,6 +254,7 @@ static void bits_follow_the_guests_cr4(void **state)
 {
     for (u32 i = 0; i < 4; i++) {
         const struct cpuid_context guest = {.cr4 = (i & 1 ? BIT(18) : 0) | (i & 2 ? BIT(22) : 0)};
+        const struct cpuid_context locker = {.cr4 = i & 1 ? BIT(19) : 0, .intel = true};
         u32 ones[4], zeros[4] = {0};
 
         edit_ones(&guest, 1, 0, ones);
@@ -251,6 +264,11 @@ static void bits_follow_the_guests_cr4(void **state)
         memset(zeros, 0, sizeof(zeros));
         cpuid_edit(&guest, 7, 0, zeros);
         assert_int_equal(zeros[CPUID_ECX], (u32)(i >> 1) << 4);
+        memset(zeros, 0, sizeof(zeros));
+        cpuid_edit(&locker, 0x19, 0, zeros);
+        assert_int_equal(zeros[CPUID_EBX], i & 1);
+        edit_ones(&locker, 0x19, 0, ones);
+        assert_int_equal(ones[CPUID_EBX], ~1U | (i & 1));
     }
     (void)state;
 }

@@ -53,6 +53,22 @@ static bool is_hybrid(const struct pmu_access *access)
     return leaf[3] & BIT(15);
 }
 
+/* Processors of which KVM's tests know that instructions retired count more where there are exits
+ * (SRF7 in Sierra Forest's specification update). Branches too, but for Clearwater Forest; none is
+ * credited. */
+static bool overcounts(u32 eax)
+{
+    static const u8 models[] = {
+        0x4d, 0x5f, 0x86, /* Silvermont, Goldmont and Tremont in servers */
+        0xaf, 0xdd,       /* Sierra Forest, Clearwater Forest */
+    };
+
+    for (u32 i = 0; FIELD(eax, 11, 8) == 6 && i < COUNT(models); i++)
+        if (models[i] == (FIELD(eax, 19, 16) << 4 | FIELD(eax, 7, 4)))
+            return true;
+    return false;
+}
+
 void pmu_intel_discover(struct pmu_intel_caps *caps, const struct pmu_access *access)
 {
     u32 leaf[4], features[4];
@@ -75,6 +91,7 @@ void pmu_intel_discover(struct pmu_intel_caps *caps, const struct pmu_access *ac
     caps->counters = (u8)highest(caps->general);
     caps->hybrid = is_hybrid(access);
     access->cpuid(1, 0, features);
+    caps->overcounts = overcounts(features[0]);
     if ((features[2] & BIT(15)) && access->rdmsr(IA32_PERF_CAPABILITIES, &capabilities))
         caps->full_width = capabilities & PERF_CAP_FULL_WIDTH;
 }
@@ -133,6 +150,14 @@ u64 pmu_intel_aux_value(const struct pmu_intel_limits *limits, u32 index, u64 va
         limits->policy && policy_allows_aux(limits->policy, aux_registers[index].kind, value);
 
     return allowed ? value : 0;
+}
+
+u32 pmu_intel_grants(enum pmu_mode mode, const struct filter *filter,
+                     const struct pmu_intel_limits *limits)
+{
+    bool cycles = (limits->fixed >> FIXED_CORE_CYCLES & 1) || filter_allows(filter, 0x3c);
+
+    return mode == PMU_FULL || (mode == PMU_FILTERED && cycles) ? BIT(FEATURE_CYCLES) : 0;
 }
 
 u64 pmu_intel_debugctl(u32 granted, u64 value)

@@ -21,7 +21,6 @@
 #define IA32_PMC0                   0xc1  /* writes: 32 bits, sign-extended */
 #define IA32_A_PMC0                 0x4c1 /* the same counters, writes in full width */
 #define IA32_PERFEVTSEL0            0x186
-#define IA32_DEBUGCTL               0x1d9
 #define IA32_FIXED_CTR0             0x309
 #define IA32_PERF_CAPABILITIES      0x345
 #define IA32_FIXED_CTR_CTRL         0x38d
@@ -41,6 +40,7 @@
 #define FIXED_USR             BIT(1)
 #define FIXED_ANY             BIT(2)
 #define FIXED_PMI             BIT(3)
+#define FIXED_CORE_CYCLES     1
 #define FIXED_SLOTS           3 /* the counter that PERF_METRICS divides up */
 
 /* What is left of a denied selector: nothing that names an event or enables one, and every bit that
@@ -48,8 +48,6 @@
 #define PERFEVTSEL_DENIED (MASK(63, 32) | EVTSEL_ANY)
 
 /* DEBUGCTL, SDM 18.4.1 */
-#define DEBUGCTL_LBR                BIT(0)
-#define DEBUGCTL_BTF                BIT(1)
 #define DEBUGCTL_BUS_LOCK           BIT(2)
 #define DEBUGCTL_FREEZE_LBRS_ON_PMI BIT(11)
 #define DEBUGCTL_UNCORE_PMI         BIT(13)
@@ -79,6 +77,7 @@ struct pmu_intel_caps {
     bool any_thread;    /* AnyThread acts (versions 3 and 4) */
     bool full_width;    /* A_PMC exists */
     bool hybrid;        /* other cores of this machine may have others */
+    bool overcounts;    /* an exit and the entry after it count as an instruction: erratum SRF7 */
 };
 
 struct pmu_intel {
@@ -180,6 +179,10 @@ bool pmu_intel_fixed_restricted(const struct pmu_intel_caps *caps,
  * does not allow it. */
 int pmu_intel_aux(u32 msr);
 u64 pmu_intel_aux_value(const struct pmu_intel_limits *limits, u32 index, u64 value);
+
+/* Features that the policy grants beyond the core PMU (FEATURES_OF_POLICY). */
+u32 pmu_intel_grants(enum pmu_mode mode, const struct filter *filter,
+                     const struct pmu_intel_limits *limits);
 
 /* What DEBUGCTL gets of the guest's value. LBR and UNCORE_PMI if `granted` (FEATURE_LBR,
  * FEATURE_UNCORE); BTS and trace messages never, since they write to memory or the bus; the rest is

@@ -233,7 +233,7 @@ static void capabilities(void **state)
 /* --- a machine of MSRs; those outside the list fault ------------------------------------------ */
 
 static struct {
-    u32 leaf_1_ecx, leaf_7_edx, leaf_7_1_eax, leaf_0a[4], leaf_23_0_eax, leaf_23_1[4];
+    u32 leaf_1_eax, leaf_1_ecx, leaf_7_edx, leaf_7_1_eax, leaf_0a[4], leaf_23_0_eax, leaf_23_1[4];
     u64 selector[PMU_INTEL_COUNTERS], fixed_ctrl, offcore, capabilities;
     u32 selectors;
     u64 pebs_enable;
@@ -242,8 +242,10 @@ static struct {
 static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
     memset(out, 0, 16);
-    if (leaf == 1)
+    if (leaf == 1) {
+        out[0] = machine.leaf_1_eax;
         out[2] = machine.leaf_1_ecx;
+    }
     if (leaf == 7 && subleaf == 0)
         out[3] = machine.leaf_7_edx;
     if (leaf == 7 && subleaf == 1)
@@ -344,6 +346,46 @@ static void discovery(void **state)
     assert_int_equal(caps.fixed, 0xf);
     machine.leaf_7_edx = BIT(15);
     assert_true(discovered(0x0c300806, 0xf, 0x8604).hybrid);
+}
+
+/* By family and model, whatever the stepping. */
+static void exits_that_count(void **state)
+{
+    static const struct {
+        u32 eax;
+        bool overcounts;
+    } cases[] = {
+        {0x000406d8, true},  /* Avoton */
+        {0x000506f1, true},  /* Denverton */
+        {0x00080665, true},  /* Snow Ridge */
+        {0x000a06f3, true},  /* Sierra Forest */
+        {0x000d06d0, true},  /* Clearwater Forest */
+        {0x000606a6, false}, /* Ice Lake */
+        {0x000806f8, false}, /* Sapphire Rapids */
+        {0x000b06e0, false}, /* Gracemont, of which nothing is known */
+        {0x000a0ff3, false}, /* family 15 */
+    };
+
+    (void)state;
+    memset(&machine, 0, sizeof(machine));
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        machine.leaf_1_eax = cases[i].eax;
+        assert_int_equal(discovered(0x08300805, 0xf, 0x8604).overcounts, cases[i].overcounts);
+    }
+}
+
+/* Cycles by a selector or by a fixed counter; nothing else says anything of APERF. */
+static void what_the_policy_grants(void **state)
+{
+    static struct filter none;
+    const struct pmu_intel_limits no_cycles = {.fixed = 0xfffd}, cycles = {.fixed = 2};
+
+    (void)state;
+    assert_int_equal(pmu_intel_grants(PMU_FILTERED, &filter, &no_cycles), BIT(FEATURE_CYCLES));
+    assert_int_equal(pmu_intel_grants(PMU_FILTERED, &none, &cycles), BIT(FEATURE_CYCLES));
+    assert_int_equal(pmu_intel_grants(PMU_FILTERED, &none, &no_cycles), 0);
+    assert_int_equal(pmu_intel_grants(PMU_FULL, &none, &no_cycles), BIT(FEATURE_CYCLES));
+    assert_int_equal(pmu_intel_grants(PMU_OFF, &filter, &cycles), 0);
 }
 
 static const struct pmu_intel_limits limits = {.fixed = 7},
@@ -454,6 +496,8 @@ int main(void)
         cmocka_unit_test(debugctl),
         cmocka_unit_test(capabilities),
         cmocka_unit_test(discovery),
+        cmocka_unit_test(exits_that_count),
+        cmocka_unit_test(what_the_policy_grants),
         cmocka_unit_test(cores_of_a_hybrid_are_judged_each),
         cmocka_unit_test(start_judges_what_firmware_left),
         cmocka_unit_test(switching_judges_again),

@@ -249,6 +249,10 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         exit_rdpmc(cpu);
         finish_instruction(cpu, 2);
         return;
+    case VMEXIT_RDPRU: /* as where there is none (APM 3, RDPRU) */
+        cpu->exits[EXIT_PMU_READ]++;
+        svm_inject(vmcb, UD);
+        return;
     case VMEXIT_INVD:
     case VMEXIT_WBINVD:
         handle_invd(cpu, vmcb);

@@ -53,6 +53,11 @@ void svm_controls(struct cpu *self)
     assert_true(noted);
 }
 
+void svm_set_pmu_intercepts(struct cpu *self)
+{
+    (void)self;
+}
+
 void svm_reset_state(struct cpu *self, u8 vector)
 {
     (void)self;

@@ -11,6 +11,21 @@
 #define DR6_RESET 0xffff0ff0
 #define DR7_RESET 0x400
 
+/* What shows counters past the MSR map: RDPMC where the guest has no PMU, RDPRU where it may not
+ * count cycles. */
+void svm_set_pmu_intercepts(struct cpu *cpu)
+{
+    const struct guest *guest = cpu->guest;
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->intercept3 &= ~(u32)INTERCEPT3_RDPMC;
+    vmcb->intercept4 &= ~(u32)INTERCEPT4_RDPRU;
+    if (guest->pmu.mode == PMU_OFF)
+        vmcb->intercept3 |= INTERCEPT3_RDPMC;
+    if (!feature_granted(guest->msr.granted, FEATURE_CYCLES))
+        vmcb->intercept4 |= INTERCEPT4_RDPRU;
+}
+
 /* Everything that leaves the guest, each with a row in the table of exits (EXIT_TABLE in
  * hypercall.h). External interrupts, NMIs, HLT, CR and DR accesses, INVLPG, exceptions, RDTSC,
  * RDPMC, PAUSE stay, and WBINVD but for partitions. */
@@ -21,11 +36,11 @@ void svm_controls(struct cpu *cpu)
 
     vmcb->intercept3 = INTERCEPT3_SMI | INTERCEPT3_CPUID | INTERCEPT3_INVD | INTERCEPT3_INVLPGA |
                        INTERCEPT3_IOIO_PROT | INTERCEPT3_MSR_PROT | INTERCEPT3_SHUTDOWN |
-                       (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI) |
-                       (guest->pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0);
+                       (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI);
     vmcb->intercept4 = INTERCEPT4_VMRUN | INTERCEPT4_VMMCALL | INTERCEPT4_VMLOAD |
                        INTERCEPT4_VMSAVE | INTERCEPT4_STGI | INTERCEPT4_CLGI | INTERCEPT4_SKINIT |
                        (is_partition(guest) ? INTERCEPT4_WBINVD : 0);
+    svm_set_pmu_intercepts(cpu);
     vmcb->iopm_base_pa = guest->io_map;
     vmcb->msrpm_base_pa = guest->msr_map;
     vmcb->asid = GUEST_ASID;

@@ -65,14 +65,12 @@ static void svm_write_permissions(const struct guest *guest)
     msr_bitmap_svm((u8 *)guest->msr_map, &guest->msr);
 }
 
-/* The processor may keep of the map what it likes while its clean bit is set (APM 15.15.3). Where
- * the guest has lost its PMU, counters must not show through RDPMC either. */
+/* The processor may keep of the map what it likes while its clean bit is set (APM 15.15.3). */
 static void svm_permissions_changed(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
-    vmcb->intercept3 &= ~(u32)INTERCEPT3_RDPMC;
-    vmcb->intercept3 |= cpu->guest->pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0;
+    svm_set_pmu_intercepts(cpu);
     vmcb->clean &= ~(u32)(CLEAN_PERMISSION | CLEAN_INTERCEPTS);
 }
 

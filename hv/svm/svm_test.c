@@ -306,6 +306,25 @@ static void only_what_must_is_intercepted(void **state)
     assert_true(vmcb->intercept3 & INTERCEPT3_INIT);
 }
 
+/* Each by what the guest may count, and nothing else is touched. */
+static void counters_show_past_the_map_as_the_policy_says(void **state)
+{
+    u32 before3, before4;
+
+    (void)state;
+    svm_controls(cpu);
+    before3 = vmcb->intercept3 & ~(u32)INTERCEPT3_RDPMC;
+    before4 = vmcb->intercept4 & ~(u32)INTERCEPT4_RDPRU;
+    for (enum pmu_mode mode = PMU_FILTERED; mode <= PMU_OFF; mode++)
+        for (u32 cycles = 0; cycles < 2; cycles++) {
+            cpu->guest->pmu.mode = (u8)mode;
+            cpu->guest->msr.granted = cycles ? BIT(FEATURE_CYCLES) : (u32)~BIT(FEATURE_CYCLES);
+            svm_set_pmu_intercepts(cpu);
+            assert_int_equal(vmcb->intercept3, before3 | (mode == PMU_OFF ? INTERCEPT3_RDPMC : 0));
+            assert_int_equal(vmcb->intercept4, before4 | (cycles ? 0 : INTERCEPT4_RDPRU));
+        }
+}
+
 /* One of the two gets a core out of its guest (hv/guest/kick.h). */
 static void nmis_exit_where_inits_do_not(void **state)
 {
@@ -520,6 +539,16 @@ static void virtualization_instructions_are_undefined(void **state)
         assert_int_equal(vmcb->event_inj, 0x80000306);
         assert_int_equal(vmcb->rip, 0x100);
     }
+}
+
+static void rdpru_is_undefined_where_it_exits(void **state)
+{
+    (void)state;
+    vmcb->rip = 0x100;
+    take_exit(VMEXIT_RDPRU, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0x80000306);
+    assert_int_equal(vmcb->rip, 0x100);
+    assert_int_equal(cpu->exits[EXIT_PMU_READ], 1);
 }
 
 static void hypercall_needs_signature_and_ring_0(void **state)
@@ -738,6 +767,7 @@ int main(void)
         TEST(reset_state_is_that_of_init),
         TEST(a_new_state_is_all_dirty_and_flushes),
         TEST(only_what_must_is_intercepted),
+        TEST(counters_show_past_the_map_as_the_policy_says),
         TEST(nmis_exit_where_inits_do_not),
         TEST(efer_keeps_svme_and_hides_it),
         TEST(efer_faults_as_the_processor_does),
@@ -752,6 +782,7 @@ int main(void)
         TEST(apic_page_writes_are_decoded),
         TEST(what_cannot_be_mapped_stops_the_core),
         TEST(virtualization_instructions_are_undefined),
+        TEST(rdpru_is_undefined_where_it_exits),
         TEST(hypercall_needs_signature_and_ring_0),
         TEST(port_reads_change_only_their_width),
         TEST(outs_by_its_description),

@@ -121,7 +121,7 @@ void vmx_set_global_ctrl(struct cpu *cpu, u64 value)
 static void capture_msrs(struct cpu *cpu, u64 ssp)
 {
     vmwrite(VMCS_GUEST_PAT, rdmsr(IA32_PAT));
-    vmwrite(VMCS_GUEST_DEBUGCTL, rdmsr(IA32_DEBUGCTL));
+    vmwrite(VMCS_GUEST_DEBUGCTL, pmu_intel_debugctl(cpu->guest->msr.granted, rdmsr(IA32_DEBUGCTL)));
     vmwrite(VMCS_GUEST_SYSENTER_CS, rdmsr(IA32_SYSENTER_CS));
     vmwrite(VMCS_GUEST_SYSENTER_ESP, rdmsr(IA32_SYSENTER_ESP));
     vmwrite(VMCS_GUEST_SYSENTER_EIP, rdmsr(IA32_SYSENTER_EIP));

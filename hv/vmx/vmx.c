@@ -61,13 +61,17 @@ static enum hv_status vmx_prepare(void)
     return HV_OK;
 }
 
-/* Firmware should have locked it; until it is, VMXON faults (24.7). */
+/* Firmware should have locked it; until it is, VMXON faults (24.7). Once it is, nobody can allow
+ * local machine checks any more, which bare the OS would. */
 static void unlock_vmxon(void)
 {
     u64 value = rdmsr(IA32_FEATURE_CONTROL);
 
-    if (!(value & FEATURE_CONTROL_LOCK))
-        wrmsr(IA32_FEATURE_CONTROL, value | FEATURE_CONTROL_VMXON | FEATURE_CONTROL_LOCK);
+    if (value & FEATURE_CONTROL_LOCK)
+        return;
+    if (rdmsr(IA32_MCG_CAP) & MCG_CAP_LMCE_P)
+        value |= FEATURE_CONTROL_LMCE;
+    wrmsr(IA32_FEATURE_CONTROL, value | FEATURE_CONTROL_VMXON | FEATURE_CONTROL_LOCK);
 }
 
 static u64 vmcs_of(struct cpu *cpu)

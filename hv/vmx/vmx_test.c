@@ -421,6 +421,15 @@ static void capture(void)
     vmx_capture_state(cpu, &launch, 0, (struct control_registers){read_cr0(), read_cr4()});
 }
 
+/* Firmware may have left anything there. */
+static void captured_debugctl_is_the_guests(void **state)
+{
+    (void)state;
+    fake.msr[fake_msr_index(IA32_DEBUGCTL)].value = 0x5803;
+    capture();
+    assert_int_equal(fake_vmcs[VMCS_GUEST_DEBUGCTL], 0x5802);
+}
+
 static void captured_state_is_accepted(void **state)
 {
     (void)state;
@@ -1177,6 +1186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(captured_state_is_accepted),
+        TEST(captured_debugctl_is_the_guests),
         TEST(null_tr_becomes_a_busy_tss),
         TEST(a_tss_has_a_long_base),
         TEST(state_after_sipi_is_accepted),
