@@ -630,6 +630,23 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     assert_int_not_equal(vmcb->tlb_control, TLB_KEEP); /* another guest's translations */
 }
 
+/* An INIT would leave them, and does within a life. */
+static void nothing_of_the_last_life_is_in_the_vmcb(void **state)
+{
+    (void)state;
+    vmcb->cr0 |= CR0_CD | CR0_NW;
+    vmcb->g_pat = 0x0606060606060606;
+    vmcb->spec_ctrl = 1;
+    svm_reset_state(cpu, 0x10);
+    assert_int_equal(vmcb->cr0 & (CR0_CD | CR0_NW), CR0_CD | CR0_NW);
+    assert_int_equal(vmcb->g_pat, 0x0606060606060606);
+    svm_begin_life(cpu);
+    svm_reset_state(cpu, 0x10);
+    assert_int_equal(vmcb->cr0 & (CR0_CD | CR0_NW), 0);
+    assert_int_equal(vmcb->g_pat, PAT_RESET);
+    assert_int_equal(vmcb->spec_ctrl, 0);
+}
+
 /* Its caches are the machine's: nothing is written back for a partition; its triple fault is its
  * own affair. */
 static void a_partition_reaches_its_own_only(void **state)
@@ -685,6 +702,7 @@ int main(void)
         TEST(triple_fault_resets),
         TEST(a_partition_starts_as_the_boot_protocol_says),
         TEST(a_partition_reaches_its_own_only),
+        TEST(nothing_of_the_last_life_is_in_the_vmcb),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

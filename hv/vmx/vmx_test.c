@@ -553,13 +553,22 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     static struct boot_guest boot = {
         .entry = 0x1000200, .boot_params = 0x10000, .cr3 = 0x18000, .gdt = 0x11000};
     static struct guest guest = {.boot = &boot, .index = 1, .io_map = 0x5000, .msr_map = 0x7000};
+    static const u64 of_the_last_life[] = {VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
+                                           VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
+                                           VMCS_GUEST_BNDCFGS};
 
     (void)state;
     cpu->guest = &guest;
     vmx.wbinvd_exits = SECONDARY_WBINVD;
     cpu->vmx.owed = OWED_NMI;
     cpu->deaf = true;
+    for (u32 i = 0; i < COUNT(of_the_last_life); i++)
+        fake_vmcs[of_the_last_life[i]] = 0x5555;
+    vmx.controls.word[WORD_ENTRY] |= ENTRYCTL_LOAD_BND;
     vmx_boot(cpu);
+    for (u32 i = 0; i < COUNT(of_the_last_life); i++)
+        assert_int_equal(fake_vmcs[of_the_last_life[i]], 0);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PAT], PAT_RESET);
     assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], boot.entry);
     assert_int_equal(cpu->regs[RSI], boot.boot_params);
     assert_int_equal(fake_vmcs[VMCS_GUEST_CR3], boot.cr3);
