@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "exits/exits.h"
+#include "host/machine_check.h"
 #include "hv.h"
 #include "serial/log.h"
 #include "base/msr.h"
@@ -180,6 +181,15 @@ static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
     apic_page_write(cpu, gpa);
 }
 
+static void handle_machine_check(struct cpu *cpu, struct vmcb *vmcb)
+{
+    u64 interrupted = svm_interrupted_event(vmcb->exit_int_info);
+
+    exit_machine_check(cpu);
+    if (interrupted)
+        vmcb->event_inj = interrupted;
+}
+
 static void handle_vmmcall(struct cpu *cpu, struct vmcb *vmcb)
 {
     if (exit_hypercall(cpu, vmcb->cpl))
@@ -238,6 +248,9 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         return;
     case VMEXIT_INIT:
         svm_init_exit(cpu);
+        return;
+    case VMEXIT_EXCEPTION + MC_VECTOR:
+        handle_machine_check(cpu, vmcb);
         return;
     case VMEXIT_SHUTDOWN:
         exit_triple_fault(cpu, vmcb->cs.selector, vmcb->rip, vmcb->cr2, vmcb->cr3);

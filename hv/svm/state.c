@@ -2,6 +2,7 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "host/host.h"
+#include "host/machine_check.h"
 #include "base/msr.h"
 #include "counters/pmu.h"
 #include "svm/svm.h"
@@ -19,6 +20,7 @@ void svm_controls(struct cpu *cpu)
     const struct guest *guest = cpu->guest;
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
+    vmcb->exceptions = is_partition(guest) ? BIT(MC_VECTOR) : 0; /* it has no banks to ask */
     vmcb->intercept3 = INTERCEPT3_SMI | INTERCEPT3_CPUID | INTERCEPT3_INVD | INTERCEPT3_INVLPGA |
                        INTERCEPT3_IOIO_PROT | INTERCEPT3_MSR_PROT | INTERCEPT3_SHUTDOWN |
                        (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI) |

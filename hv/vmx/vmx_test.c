@@ -138,7 +138,19 @@ void exit_invd(struct cpu *self)
     wbinvd();
 }
 
-static u32 refusals;
+static u32 refusals, guests_checks, hosts_checks;
+
+void exit_machine_check(struct cpu *self)
+{
+    (void)self;
+    guests_checks++;
+}
+
+void machine_check_in_host(struct cpu *self)
+{
+    (void)self;
+    hosts_checks++;
+}
 
 void guest_refused(struct cpu *self)
 {
@@ -508,7 +520,7 @@ static bool mov_cr4(u64 value)
 static void vmxe_is_hidden_and_stays_set(void **state)
 {
     (void)state;
-    vmx_write_cr4(CR4_PAE | CR4_VMXE);
+    vmx_write_cr4(cpu, CR4_PAE | CR4_VMXE);
     assert_int_equal(vmx_read_cr4(), CR4_PAE);
     assert_int_equal(fake_vmcs[VMCS_GUEST_CR4], CR4_PAE | CR4_VMXE);
     assert_false(mov_cr4(CR4_PAE | CR4_MCE));
@@ -1035,6 +1047,47 @@ static void xsetbv_is_the_processors_to_judge(void **state)
     assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
 }
 
+/* No other exception of a guest's exits. */
+static void a_partitions_machine_checks_exit(void **state)
+{
+    (void)state;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EXCEPTION_BITMAP], 0);
+    cpu->guest->index = 1;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EXCEPTION_BITMAP], BIT(18));
+    guests_checks = hosts_checks = 0;
+    fake_vmcs[VMCS_EXIT_EVENT] = EVENT_VALID | EVENT_HARDWARE << 8 | 18;
+    exit_for(VMX_EXIT_EXCEPTION_NMI);
+    assert_int_equal(guests_checks, 1);
+    fake_vmcs[VMCS_EXIT_EVENT] = EVENT_VALID | EVENT_HARDWARE << 8 | 14;
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_EXCEPTION_NMI);
+        fail();
+    }
+    exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MCE); /* to be entered again */
+    assert_int_equal(hosts_checks, 1);
+    assert_int_equal(guests_checks, 1);
+}
+
+/* Or its machine check would be a shutdown. It reads what it wrote. */
+static void mce_is_a_partitions_view(void **state)
+{
+    (void)state;
+    vmx_write_cr4(cpu, CR4_PAE);
+    assert_false(fake_vmcs[VMCS_CR4_MASK] & CR4_MCE);
+    cpu->guest->index = 1;
+    vmx_write_cr4(cpu, CR4_PAE);
+    assert_true(fake_vmcs[VMCS_CR4_MASK] & CR4_MCE);
+    assert_true(fake_vmcs[VMCS_GUEST_CR4] & CR4_MCE);
+    assert_int_equal(vmx_read_cr4(), CR4_PAE);
+    assert_true(mov_cr4(CR4_PAE | CR4_MCE));
+    assert_int_equal(vmx_read_cr4(), CR4_PAE | CR4_MCE);
+    assert_true(mov_cr4(CR4_PAE));
+    assert_int_equal(vmx_read_cr4(), CR4_PAE);
+    assert_true(fake_vmcs[VMCS_GUEST_CR4] & CR4_MCE);
+}
+
 /* Asked before anything is said: the second time it does not return. */
 static void a_refused_entry_asks_whether_it_is_the_second(void **state)
 {
@@ -1102,6 +1155,8 @@ int main(void)
         TEST(outs_by_its_description),
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
+        TEST(a_partitions_machine_checks_exit),
+        TEST(mce_is_a_partitions_view),
         TEST(a_refused_entry_asks_whether_it_is_the_second),
         TEST(stops_with_a_report),
         TEST(a_partition_switches_no_cache_off),
