@@ -30,6 +30,8 @@ enum feature {
     FEATURE_PT,   /* processor trace: its output goes to physical addresses */
     FEATURE_SMX,  /* measured launch: GETSEC would leave second-level paging */
     FEATURE_SGX,  /* exits from enclaves are special (SDM 28.2.1), and no bed of ours has any */
+    /* AMD's CpuidUserDis: CPUID exits before it would fault at CPL 3. */
+    FEATURE_USER_DIS,
     FEATURE_COUNT
 };
 

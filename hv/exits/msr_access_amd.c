@@ -41,6 +41,17 @@ bool amd_read_trapped(struct cpu *cpu, u32 msr, u64 *value)
     return msr == MSR_VM_CR;
 }
 
+#define HWCR_CPUID_USER_DIS BIT(35)
+
+/* SMMLOCK stays as the firmware left it, and so does what makes CPUID fault at CPL 3: an intercept
+ * comes before exceptions of that kind (APM 15.9). */
+static bool hwcr_write(u64 value)
+{
+    const u64 kept = HWCR_SMMLOCK | HWCR_CPUID_USER_DIS;
+
+    return wrmsr_safe(MSR_HWCR, (value & ~kept) | (rdmsr(MSR_HWCR) & kept));
+}
+
 bool amd_write_trapped(struct cpu *cpu, u32 msr, u64 value)
 {
     int counter = pmu_amd_counter(msr);
@@ -53,8 +64,8 @@ bool amd_write_trapped(struct cpu *cpu, u32 msr, u64 value)
     switch (msr) {
     case IA32_APIC_BASE:
         return apic_base_write(cpu, value);
-    case MSR_HWCR: /* SMMLOCK stays as the firmware left it */
-        return wrmsr_safe(msr, (value & ~HWCR_SMMLOCK) | (rdmsr(msr) & HWCR_SMMLOCK));
+    case MSR_HWCR:
+        return hwcr_write(value);
     case MSR_VM_CR:
         return true;
     }
