@@ -117,6 +117,34 @@ static __attribute__((noreturn)) void end(void)
     }
 }
 
+static void wait_for_key(void)
+{
+    enum { COM1 = 0x3f8, COM1_STATUS = 0x3fd };
+
+    while (!(inb(COM1_STATUS) & 1)) {
+        pause();
+    }
+    inb(COM1);
+}
+
+static void state(void)
+{
+    say("state: begin");
+    show_state(0);
+    for (u32 i = 1; i < core_count; i++) {
+        core_run(cores[i], show_state, 0, 600000);
+    }
+    say("state: end");
+    wait_for_key();
+    for (u32 i = 1; i < core_count; i++) {
+        core_begin(cores[i], dirty_state, 0);
+    }
+    while (dirty_cores < core_count - 1) {
+        pause();
+    }
+    dirty_state(0);
+}
+
 void partition_main(const u8 *params, u64 cr3)
 {
     boot_params = params;
@@ -134,6 +162,9 @@ void partition_main(const u8 *params, u64 cr3)
     probe_cores();
     if (has_word("dirty")) {
         dirty_memory();
+    }
+    if (has_word("state")) {
+        state();
     }
     if (has_word("work=")) {
         work(word_number("work=", 1));

@@ -35,6 +35,8 @@ enum feature {
     FEATURE_SGX,  /* exits from enclaves are special (SDM 28.2.1), and no bed of ours has any */
     FEATURE_MSR_FORMS, /* RDMSR and WRMSR in other forms, with exits of their own: USER_MSR and such
                         */
+    /* AMD's CpuidUserDis: CPUID exits before it would fault at CPL 3. */
+    FEATURE_USER_DIS,
     FEATURE_COUNT
 };
 

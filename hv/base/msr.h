@@ -27,6 +27,7 @@
 #define MCG_CAP_LMCE_P            BIT(27)
 #define IA32_MCG_STATUS           0x17a
 #define MCG_STATUS_RIPV           BIT(0)
+#define MCG_STATUS_MCIP           BIT(2)
 #define IA32_MTRR_PHYSBASE0       0x200
 #define IA32_PAT                  0x277
 #define IA32_MTRR_DEF_TYPE        0x2ff
@@ -38,6 +39,7 @@
 #define IA32_X2APIC_APICID        0x802
 #define IA32_X2APIC_ICR           0x830
 #define IA32_BNDCFGS              0xd90
+#define IA32_XSS                  0xda0
 #define IA32_FS_BASE              0xc0000100
 #define IA32_GS_BASE              0xc0000101
 
@@ -95,6 +97,7 @@
 #define CR0_PG      BIT(31)
 #define CR4_PAE     BIT(5)
 #define CR4_MCE     BIT(6)
+#define CR4_OSFXSR  BIT(9)
 #define CR4_LA57    BIT(12)
 #define CR4_VMXE    BIT(13)
 #define CR4_SMXE    BIT(14)

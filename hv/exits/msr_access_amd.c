@@ -30,11 +30,14 @@ static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value)
     return true;
 }
 
-/* SMMLOCK stays as the firmware left it, IRPerfEn unless IRPerf is the guest's. */
+#define HWCR_CPUID_USER_DIS BIT(35)
+
+/* SMMLOCK stays as the firmware left it, IRPerfEn unless IRPerf is the guest's, and what makes
+ * CPUID fault at CPL 3: an intercept comes before exceptions of that kind (APM 15.9). */
 static bool hwcr_write(const struct cpu *cpu, u64 value)
 {
     bool irperf = feature_granted(cpu->guest->msr.granted, FEATURE_IRPERF);
-    u64 kept = HWCR_SMMLOCK | (irperf ? 0 : HWCR_IRPERF_EN);
+    u64 kept = HWCR_SMMLOCK | HWCR_CPUID_USER_DIS | (irperf ? 0 : HWCR_IRPERF_EN);
 
     return wrmsr_safe(MSR_HWCR, (value & ~kept) | (rdmsr(MSR_HWCR) & kept));
 }

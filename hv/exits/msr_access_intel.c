@@ -11,7 +11,6 @@
 #define MISC_ENABLE_NO_BTS     BIT(11)
 #define MISC_ENABLE_NO_PEBS    BIT(12)
 #define MISC_ENABLE_NO_XD      BIT(34)
-#define IA32_XSS               0xda0
 #define XSS_PT                 BIT(8)
 #define XSS_LBR                BIT(15)
 #define FEATURE_CONTROL_KEPT   FEATURE_CONTROL_LMCE /* VMX, SENTER and SGX are off */

@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "guest.h"
+#include "guest/core_reset.h"
 #include "guest/kick.h"
 #include "serial/log.h"
 #include "serial/partition_uart.h"
@@ -38,6 +39,15 @@ static void scrub(u64 base, u64 size)
         if (vendor->breathe)
             vendor->breathe(this_cpu());
     }
+}
+
+/* What it finds where nothing is can be written to, and is one page. */
+static void fill_ones(const struct guest *guest)
+{
+    u64 *page = (u64 *)(guest->ones[0] & PTE_ADDRESS);
+
+    for (u32 i = 0; i < PAGE_SIZE / sizeof(*page); i++)
+        page[i] = ~0ULL;
 }
 
 static void fill_memory(const struct boot_guest *boot)
@@ -91,38 +101,12 @@ static __attribute__((noreturn)) void launch_life(struct cpu *cpu)
 {
     wait_for_start(cpu);
     fill_memory(cpu->guest->boot);
+    fill_ones(cpu->guest);
     partition_uart_reset(&cpu->guest->uart);
     vendor->boot(cpu);
     startup_note_captured(cpu);
     kick_attend(cpu);
     vendor->enter(cpu);
-}
-
-/* What a life leaves behind in its cores and INIT does not clear (APM table 14-1, SDM table 10-1),
- * of what rows_partition.c lets pass. What a processor lacks faults, and stays so. */
-static void forget_msrs(void)
-{
-    static const struct {
-        u32 first, last;
-    } ranges[] = {
-        {0x48, 0x48},             /* SPEC_CTRL */
-        {0x122, 0x122},           /* TSX_CTRL */
-        {0x140, 0x140},           /* MISC_FEATURES_ENABLES */
-        {0x1c4, 0x1c5},           /* XFD, XFD_ERR */
-        {0x1d9, 0x1d9},           /* DebugCtl */
-        {0x6a0, 0x6a8},           /* shadow stacks */
-        {0x6e0, 0x6e1},           /* TSC_DEADLINE, PKRS */
-        {0xd90, 0xd90},           /* BNDCFGS */
-        {0xda0, 0xda0},           /* XSS */
-        {0xc0000081, 0xc0000084}, /* SYSCALL */
-        {0xc0000100, 0xc0000103}, /* FS, GS, KernelGSbase, TSC_AUX */
-    };
-
-    for (u32 i = 0; i < COUNT(ranges); i++)
-        for (u32 msr = ranges[i].first; msr <= ranges[i].last; msr++)
-            wrmsr_safe(msr, 0);
-    if (hv.host_cr4 & CR4_OSXSAVE)
-        xsetbv_safe(0, 1); /* XCR0: x87 alone, as after reset */
 }
 
 void guest_next(struct cpu *cpu);
@@ -131,13 +115,7 @@ void guest_next(struct cpu *cpu);
 void guest_next(struct cpu *cpu)
 {
     cpu->life = cpu->guest->life;
-    cpu->init_sent = false;
-    cpu->sipi = 0;
-    apic_enable_x2apic();
-    apic_reset();
-    apic_note(cpu);
-    forget_msrs();
-    pmu_restart(cpu);
+    core_reset(cpu);
     if (is_boot_core(cpu))
         launch_life(cpu);
     vendor->await_sipi(cpu);

@@ -44,6 +44,7 @@ static const struct cpuid_row amd[] = {
     HIDE(0x80000020, 0, EBX, QOS_MONITOR, BITS(5, 5)),   /* ABMC */
     HIDE_LEAF(0x80000020, 3, QOS_MONITOR),               /* BMEC events */
     HIDE_LEAF(0x80000020, 5, QOS_MONITOR),               /* ABMC counters */
+    HIDE(0x80000021, ANY, EAX, USER_DIS, BITS(17, 17)),  /* CpuidUserDis */
     HIDE(0x80000022, ANY, EAX, PMU, BITS(0, 0)),         /* PerfMonV2 */
     HIDE(0x80000022, ANY, EAX, LBR, BITS(2, 1)),         /* LbrStack, LbrAndPmcFreeze */
     HIDE(0x80000022, ANY, EBX, PMU, BITS(3, 0)),         /* core counters */

@@ -472,6 +472,8 @@ static void partitions_are_denied_by_default(void **state)
         {0x80b, MSR_PASS, MSR_PASS},
         {0x830, MSR_PASS, MSR_TRAP},
         {0x835, MSR_PASS, MSR_IGNORE},
+        {0x841, MSR_PASS, MSR_IGNORE},
+        {0x850, MSR_PASS, MSR_PASS},
         {0xc90, MSR_GP, MSR_GP},
         {0x17d0, MSR_GP, MSR_GP},
         {0xc0000080, MSR_TRAP, MSR_TRAP},

@@ -62,7 +62,7 @@ static const struct msr_row amd_rows[] = {
     ROW(0xc0010000, 0xc0010003, TRAP, PMU_SELECTOR, "PerfEvtSel: alias of PERF_CTL"),
     ROW(0xc0010004, 0xc0010007, PASS, PMU, "PerfCtr: data, own core"),
     ROW(0xc0010010, 0xc0010010, FROZEN, NONE, "SYSCFG: encryption, DRAM routing"),
-    ROW(0xc0010015, 0xc0010015, TRAP_WRITE, NONE, "HWCR: SMMLOCK, IRPerfEn"),
+    ROW(0xc0010015, 0xc0010015, TRAP_WRITE, NONE, "HWCR: SMMLOCK, IRPerfEn, CPUID faulting"),
     ROW(0xc0010016, 0xc0010019, FROZEN, NONE, "IORR: DRAM or MMIO"),
     ROW(0xc001001a, 0xc001001a, FROZEN, NONE, "TOP_MEM: DRAM or MMIO"),
     ROW(0xc001001b, 0xc001001b, PASS, NONE, "CLK_CTL"),

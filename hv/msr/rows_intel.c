@@ -43,7 +43,7 @@ static const struct msr_row intel_rows[] = {
     ROW(0x0000011e, 0x0000011e, PASS, NONE, "BBL_CR_CTL3"),
     ROW(0x00000122, 0x00000123, PASS, NONE, "TSX_CTRL, MCU_OPT_CTRL"),
     ROW(0x0000013a, 0x0000013c, PASS, NONE, "boot guard, feature configuration"),
-    ROW(0x00000140, 0x00000140, PASS, NONE, "MISC_FEATURES_ENABLES"),
+    ROW(0x00000140, 0x00000140, PASS, NONE, "MISC_FEATURES_ENABLES: CPUID faults before it exits"),
     ROW(0x00000150, 0x00000150, PASS, NONE, "overclocking mailbox"),
     ROW(0x00000174, 0x00000176, PASS, NONE, "SYSENTER: the VMCS's"),
     ROW(0x00000179, 0x0000017b, PASS, NONE, "MCG"),

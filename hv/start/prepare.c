@@ -46,7 +46,7 @@ static u32 max_leaf(u32 range)
  * XCR0. */
 static u64 host_cr4(u64 la57)
 {
-    u64 cr4 = CR4_PAE | CR4_MCE | la57 | (hv.intel ? CR4_VMXE : 0);
+    u64 cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | la57 | (hv.intel ? CR4_VMXE : 0);
     u32 regs[4];
 
     cpuid(1, 0, regs);

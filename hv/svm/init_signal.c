@@ -153,6 +153,7 @@ static void note_init(struct cpu *cpu)
 
 void svm_await_sipi(struct cpu *cpu)
 {
+    svm_begin_life(cpu);
     if (!svm.init_exits)
         startup_init_self(cpu);
     cpu->captured = true;

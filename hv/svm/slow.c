@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "exits/exits.h"
+#include "host/machine_check.h"
 #include "hv.h"
 #include "serial/log.h"
 #include "base/msr.h"
@@ -220,6 +221,9 @@ static void dispatch_event(struct cpu *cpu, struct vmcb *vmcb)
         return;
     case VMEXIT_INIT:
         svm_init_exit(cpu);
+        return;
+    case VMEXIT_EXCEPTION + MC_VECTOR:
+        exit_machine_check(cpu);
         return;
     case VMEXIT_SHUTDOWN:
         exit_triple_fault(cpu, vmcb->cs.selector, vmcb->rip, vmcb->cr2, vmcb->cr3);

@@ -3,6 +3,7 @@
 #include "guest.h"
 #include "host/host.h"
 #include "memory/memory.h"
+#include "host/machine_check.h"
 #include "base/msr.h"
 #include "counters/pmu.h"
 #include "svm/svm.h"
@@ -34,6 +35,7 @@ void svm_controls(struct cpu *cpu)
     const struct guest *guest = cpu->guest;
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
+    vmcb->exceptions = is_partition(guest) ? BIT(MC_VECTOR) : 0; /* it has no banks to ask */
     vmcb->intercept3 = INTERCEPT3_SMI | INTERCEPT3_CPUID | INTERCEPT3_INVD | INTERCEPT3_INVLPGA |
                        INTERCEPT3_IOIO_PROT | INTERCEPT3_MSR_PROT | INTERCEPT3_SHUTDOWN |
                        (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI);
@@ -190,20 +192,30 @@ static struct vmcb_segment flat_segment(u16 selector, u16 attributes)
     return (struct vmcb_segment){selector, attributes, 0xffffffff, 0};
 }
 
+/* What a RESET resets in the VMCB and an INIT does not; but for the caches, which are on as the
+ * firmware leaves them. */
+void svm_begin_life(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->cr0 = 0;
+    vmcb->g_pat = PAT_RESET;
+    vmcb->spec_ctrl = 0;
+}
+
 /* boot_info.h, struct boot_guest. */
 void svm_boot_state(struct cpu *cpu)
 {
     const struct boot_guest *boot = cpu->guest->boot;
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
+    svm_begin_life(cpu);
     svm_reset_state(cpu, 0);
     vmcb->cs = flat_segment(BOOT_CS, 0xa9b);
     vmcb->ds = vmcb->es = vmcb->ss = flat_segment(BOOT_DS, 0xc93);
     vmcb->gdtr.base = boot->gdt;
     vmcb->gdtr.limit = BOOT_GDT_LIMIT;
     vmcb->cr0 = BOOT_CR0;
-    vmcb->g_pat = PAT_RESET;
-    vmcb->spec_ctrl = 0;
     vmcb->cr3 = boot->cr3;
     vmcb->cr4 = CR4_PAE;
     vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA;

@@ -34,6 +34,7 @@ void svm_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp);
 void svm_controls(struct cpu *cpu);
 void svm_set_pmu_intercepts(struct cpu *cpu);
 void svm_reset_state(struct cpu *cpu, u8 vector);
+void svm_begin_life(struct cpu *cpu);
 void svm_boot_state(struct cpu *cpu);
 __attribute__((noreturn)) void svm_await_sipi(struct cpu *cpu);
 

@@ -57,6 +57,28 @@ void platform_reset(void)
     longjmp(stopped, 2);
 }
 
+static enum machine_check verdict;
+static bool came;
+
+enum machine_check machine_check_judge(const struct cpu *self, void (*say)(const char *format, ...))
+{
+    assert_ptr_equal(self, cpu);
+    assert_ptr_equal(say, log_line);
+    came = false;
+    return verdict;
+}
+
+bool machine_check_came(void)
+{
+    return came;
+}
+
+void machine_check_reset(const struct cpu *self)
+{
+    (void)self;
+    platform_reset();
+}
+
 void cpu_stop(void)
 {
     longjmp(stopped, 1);
@@ -733,6 +755,64 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     assert_int_not_equal(vmcb->tlb_control, TLB_KEEP); /* another guest's translations */
 }
 
+static volatile int ended;
+#define ENDED(call) (ended = setjmp(stopped), ended ? ended : ((call), 0))
+
+/* It exits, and the guest does not notice one that is none of its. An event that it interrupted is
+ * delivered again. */
+static void a_partitions_machine_checks_exit(void **state)
+{
+    (void)state;
+    svm_controls(cpu);
+    assert_int_equal(vmcb->exceptions, 0);
+    cpu->guest->index = 1;
+    svm_controls(cpu);
+    assert_int_equal(vmcb->exceptions, BIT(18));
+    verdict = MC_GOES_ON;
+    vmcb->exit_int_info = EVENT_VALID | 0x41; /* external interrupt */
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 0);
+    assert_int_equal(vmcb->event_inj, EVENT_VALID | 0x41);
+    vmcb->exit_int_info = 0;
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 0);
+    assert_int_equal(vmcb->event_inj, 0);
+    verdict = MC_STOPS;
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 3);
+    verdict = MC_IS_FATAL;
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 2);
+}
+
+/* With CR4.MCE clear it comes as a shutdown, and must not be there for the next one to meet. */
+static void a_partition_that_takes_no_machine_checks_ends(void **state)
+{
+    (void)state;
+    cpu->guest->index = 1;
+    came = true;
+    verdict = MC_GOES_ON;
+    assert_int_equal(ENDED(take_exit(VMEXIT_SHUTDOWN, 0, 0)), 3);
+    assert_false(came);
+    verdict = MC_IS_FATAL; /* nobody asks where none has come */
+    assert_int_equal(ENDED(take_exit(VMEXIT_SHUTDOWN, 0, 0)), 3);
+    came = true;
+    assert_int_equal(ENDED(take_exit(VMEXIT_SHUTDOWN, 0, 0)), 2);
+}
+
+/* An INIT would leave them, and does within a life. */
+static void nothing_of_the_last_life_is_in_the_vmcb(void **state)
+{
+    (void)state;
+    vmcb->cr0 |= CR0_CD | CR0_NW;
+    vmcb->g_pat = 0x0606060606060606;
+    vmcb->spec_ctrl = 1;
+    svm_reset_state(cpu, 0x10);
+    assert_int_equal(vmcb->cr0 & (CR0_CD | CR0_NW), CR0_CD | CR0_NW);
+    assert_int_equal(vmcb->g_pat, 0x0606060606060606);
+    svm_begin_life(cpu);
+    svm_reset_state(cpu, 0x10);
+    assert_int_equal(vmcb->cr0 & (CR0_CD | CR0_NW), 0);
+    assert_int_equal(vmcb->g_pat, PAT_RESET);
+    assert_int_equal(vmcb->spec_ctrl, 0);
+}
+
 /* Its caches are the machine's: nothing is written back for a partition; its triple fault is its
  * own affair. */
 static void a_partition_reaches_its_own_only(void **state)
@@ -793,6 +873,9 @@ int main(void)
         TEST(triple_fault_resets),
         TEST(a_partition_starts_as_the_boot_protocol_says),
         TEST(a_partition_reaches_its_own_only),
+        TEST(nothing_of_the_last_life_is_in_the_vmcb),
+        TEST(a_partitions_machine_checks_exit),
+        TEST(a_partition_that_takes_no_machine_checks_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,7 @@ enum { EVENT_INTR = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFT_INT = 4 };
 
 /* EXITCODE, APM appendix C. */
 enum {
+    VMEXIT_EXCEPTION = 0x40, /* and its vector */
     VMEXIT_NMI = 0x61,
     VMEXIT_SMI = 0x62,
     VMEXIT_INIT = 0x63,

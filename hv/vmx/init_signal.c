@@ -53,6 +53,10 @@ static void begin_life(struct cpu *cpu)
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
     vmwrite(VMCS_GUEST_PAT, PAT_RESET);
     vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
+    vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
+    vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+    if (vmx.controls.word[WORD_ENTRY] & ENTRYCTL_LOAD_BND)
+        vmwrite(VMCS_GUEST_BNDCFGS, 0);
     if (vmx.global_ctrl) /* as after power-on (20.2.2) */
         vmx_set_global_ctrl(cpu, cpu->pmu.intel.caps.general);
 }

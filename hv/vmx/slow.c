@@ -4,6 +4,7 @@
 #include "console/console.h"
 #include "exits/exits.h"
 #include "guest.h"
+#include "host/machine_check.h"
 #include "hv.h"
 #include "serial/log.h"
 #include "base/msr.h"
@@ -56,8 +57,6 @@ static __attribute__((noreturn)) void stop_failed_entry(struct cpu *cpu, u64 rea
         stop(cpu, "entry failed: invalid guest state");
     case VMX_EXIT_ENTRY_MSR:
         stop(cpu, "entry failed: MSR loading");
-    case VMX_EXIT_ENTRY_MCE:
-        stop(cpu, "entry failed: machine check");
     }
     stop(cpu, "entry failed");
 }
@@ -240,8 +239,14 @@ static void handle_virt_insn(struct cpu *cpu)
     vmx_inject_fault(UD);
 }
 
+/* What was wrong with the entry does not come again by itself, or has been put right: it is tried
+ * again. A machine check during an entry is delivered to nobody (27.9). */
 static void handle_failed_entry(struct cpu *cpu, u64 reason)
 {
+    if (reason == (VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MCE)) {
+        machine_check_in_host(cpu);
+        return;
+    }
     if (reason != (VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST) || !wrap_rip())
         stop_failed_entry(cpu, reason);
 }
@@ -250,6 +255,11 @@ static void handle_failed_entry(struct cpu *cpu, u64 reason)
 static void dispatch_event(struct cpu *cpu, u64 reason)
 {
     switch (reason) {
+    case VMX_EXIT_EXCEPTION_NMI:
+        if (EVENT_VECTOR(vmread(VMCS_EXIT_EVENT)) != MC_VECTOR)
+            stop(cpu, "unexpected exception");
+        exit_machine_check(cpu);
+        return;
     case VMX_EXIT_INIT:
         vmx_init_exit(cpu);
         return;

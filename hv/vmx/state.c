@@ -15,6 +15,7 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "host/host.h"
+#include "host/machine_check.h"
 #include "base/msr.h"
 #include "pmu/intel.h"
 #include "vendor.h"
@@ -162,7 +163,7 @@ void vmx_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp,
     capture_msrs(cpu, ssp);
     write_efer(rdmsr(IA32_EFER));
     vmx_write_cr0(cpu, old.cr0);
-    vmx_write_cr4(old.cr4);
+    vmx_write_cr4(cpu, old.cr4);
     vmwrite(VMCS_GUEST_CR3, read_cr3());
     vmwrite(VMCS_GUEST_DR7, read_dr7());
     vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED); /* the loader called with interrupts off */
@@ -220,7 +221,7 @@ void vmx_reset_state(struct cpu *cpu, u8 vector)
     reset_segments(vector);
     write_efer(0);
     vmx_write_cr0(cpu, CR0_ET | (read_cr0() & (CR0_CD | CR0_NW)));
-    vmx_write_cr4(0);
+    vmx_write_cr4(cpu, 0);
     vmwrite(VMCS_GUEST_CR3, 0);
     vmwrite(VMCS_GUEST_RIP, 0);
     if (vmx.controls.word[WORD_ENTRY] & ENTRYCTL_LOAD_CET) {
@@ -248,7 +249,7 @@ void vmx_boot_state(struct cpu *cpu)
     vmwrite(VMCS_GUEST_GDTR_BASE, boot->gdt);
     vmwrite(VMCS_GUEST_GDTR_LIMIT, BOOT_GDT_LIMIT);
     vmx_write_cr0(cpu, BOOT_CR0);
-    vmx_write_cr4(CR4_PAE);
+    vmx_write_cr4(cpu, CR4_PAE);
     write_efer(EFER_LME | EFER_LMA);
     vmwrite(VMCS_GUEST_CR3, boot->cr3);
     vmwrite(VMCS_GUEST_RIP, boot->entry);
@@ -319,7 +320,8 @@ u32 vmx_primary(const struct cpu *cpu)
            (cpu->guest->pmu.mode == PMU_OFF ? (u32)PRIMARY_RDPMC : 0);
 }
 
-/* Exceptions, interrupts and NMIs stay in the guest. */
+/* Exceptions, interrupts and NMIs stay in the guest; but for machine checks of a partition, which
+ * has no banks to ask. */
 void vmx_set_controls(struct cpu *cpu)
 {
     const struct guest *guest = cpu->guest;
@@ -330,7 +332,7 @@ void vmx_set_controls(struct cpu *cpu)
     vmwrite(VMCS_SECONDARY_CONTROLS,
             word[WORD_SECONDARY] | (is_partition(guest) ? vmx.wbinvd_exits : 0));
     vmwrite(VMCS_EXIT_CONTROLS, word[WORD_EXIT]);
-    vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+    vmwrite(VMCS_EXCEPTION_BITMAP, is_partition(guest) ? BIT(MC_VECTOR) : 0);
     vmwrite(VMCS_PF_ERROR_MASK, 0);
     vmwrite(VMCS_PF_ERROR_MATCH, 0);
     vmwrite(VMCS_CR3_TARGETS, 0);

@@ -72,7 +72,7 @@ void vmx_absorb_signal(struct cpu *cpu);
 
 /* hv/vmx/cr.c: the guest's control registers; a MOV to one of them that exited. */
 void vmx_write_cr0(const struct cpu *cpu, u64 value);
-void vmx_write_cr4(u64 value);
+void vmx_write_cr4(const struct cpu *cpu, u64 value);
 u64 vmx_read_cr4(void);
 
 /* hv/vmx/inspect.c, for the console. */

@@ -143,7 +143,19 @@ void exit_invd(struct cpu *self)
     wbinvd();
 }
 
-static u32 refusals;
+static u32 refusals, guests_checks, hosts_checks;
+
+void exit_machine_check(struct cpu *self)
+{
+    (void)self;
+    guests_checks++;
+}
+
+void machine_check_in_host(struct cpu *self)
+{
+    (void)self;
+    hosts_checks++;
+}
 
 void guest_refused(struct cpu *self)
 {
@@ -522,7 +534,7 @@ static bool mov_cr4(u64 value)
 static void vmxe_is_hidden_and_stays_set(void **state)
 {
     (void)state;
-    vmx_write_cr4(CR4_PAE | CR4_VMXE);
+    vmx_write_cr4(cpu, CR4_PAE | CR4_VMXE);
     assert_int_equal(vmx_read_cr4(), CR4_PAE);
     assert_int_equal(fake_vmcs[VMCS_GUEST_CR4], CR4_PAE | CR4_VMXE);
     assert_false(mov_cr4(CR4_PAE | CR4_MCE));
@@ -567,12 +579,22 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     static struct boot_guest boot = {
         .entry = 0x1000200, .boot_params = 0x10000, .cr3 = 0x18000, .gdt = 0x11000};
     static struct guest guest = {.boot = &boot, .index = 1, .io_map = 0x5000, .msr_map = 0x7000};
+    static const u64 of_the_last_life[] = {VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
+                                           VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
+                                           VMCS_GUEST_BNDCFGS};
 
     (void)state;
     cpu->guest = &guest;
     vmx.wbinvd_exits = SECONDARY_WBINVD;
     cpu->vmx.owed = OWED_NMI;
     cpu->deaf = true;
+    for (u32 i = 0; i < COUNT(of_the_last_life); i++)
+        fake_vmcs[of_the_last_life[i]] = 0x5555;
+    vmx.controls.word[WORD_ENTRY] |= ENTRYCTL_LOAD_BND;
+    vmx_boot(cpu);
+    for (u32 i = 0; i < COUNT(of_the_last_life); i++)
+        assert_int_equal(fake_vmcs[of_the_last_life[i]], 0);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PAT], PAT_RESET);
     pmu.intel.general = 0xff;           /* the boot processor has eight counters, ... */
     cpu->pmu.intel.caps.general = 0x3f; /* ... this core has six */
     vmx_boot(cpu);
@@ -1127,6 +1149,47 @@ static void xsetbv_is_the_processors_to_judge(void **state)
     assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
 }
 
+/* No other exception of a guest's exits. */
+static void a_partitions_machine_checks_exit(void **state)
+{
+    (void)state;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EXCEPTION_BITMAP], 0);
+    cpu->guest->index = 1;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EXCEPTION_BITMAP], BIT(18));
+    guests_checks = hosts_checks = 0;
+    fake_vmcs[VMCS_EXIT_EVENT] = EVENT_VALID | EVENT_HARDWARE << 8 | 18;
+    exit_for(VMX_EXIT_EXCEPTION_NMI);
+    assert_int_equal(guests_checks, 1);
+    fake_vmcs[VMCS_EXIT_EVENT] = EVENT_VALID | EVENT_HARDWARE << 8 | 14;
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_EXCEPTION_NMI);
+        fail();
+    }
+    exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MCE); /* to be entered again */
+    assert_int_equal(hosts_checks, 1);
+    assert_int_equal(guests_checks, 1);
+}
+
+/* Or its machine check would be a shutdown. It reads what it wrote. */
+static void mce_is_a_partitions_view(void **state)
+{
+    (void)state;
+    vmx_write_cr4(cpu, CR4_PAE);
+    assert_false(fake_vmcs[VMCS_CR4_MASK] & CR4_MCE);
+    cpu->guest->index = 1;
+    vmx_write_cr4(cpu, CR4_PAE);
+    assert_true(fake_vmcs[VMCS_CR4_MASK] & CR4_MCE);
+    assert_true(fake_vmcs[VMCS_GUEST_CR4] & CR4_MCE);
+    assert_int_equal(vmx_read_cr4(), CR4_PAE);
+    assert_true(mov_cr4(CR4_PAE | CR4_MCE));
+    assert_int_equal(vmx_read_cr4(), CR4_PAE | CR4_MCE);
+    assert_true(mov_cr4(CR4_PAE));
+    assert_int_equal(vmx_read_cr4(), CR4_PAE);
+    assert_true(fake_vmcs[VMCS_GUEST_CR4] & CR4_MCE);
+}
+
 /* Asked before anything is said: the second time it does not return. */
 static void a_refused_entry_asks_whether_it_is_the_second(void **state)
 {
@@ -1221,6 +1284,8 @@ int main(void)
         TEST(outs_by_its_description),
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
+        TEST(a_partitions_machine_checks_exit),
+        TEST(mce_is_a_partitions_view),
         TEST(a_refused_entry_asks_whether_it_is_the_second),
         TEST(user_code_gets_nothing_done_that_is_privileged),
         TEST(stops_with_a_report),
