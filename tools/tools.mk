@@ -11,8 +11,9 @@ BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
 ACCEL  ?=
 
 ##   make             build/cede.efi, and build/hv.elf inside it
-##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512 VENDOR=amd|intel BED=Q|P
-##                    ACCEL=kvm: on this machine's own KVM, nested
+##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512 VENDOR=amd|intel BED=Q|P;
+##                    ACCEL=kvm: on this machine's own KVM, nested; without a terminal, stdin's lines are typed
+##                    there, and the machine ends with them
 ##   make demo        perf bare and under Cede, narrated; VENDOR=amd|intel
 ##   make test        lint, unit tests, bed tests, bench; at most 45 minutes on 2 cores
 ##   make lint        formatting, static analysis, layers, documents

@@ -160,7 +160,7 @@ class Keyboard:
         if not self.asked or not (newline or self.over):
             return b""
         self.held, self.said, self.asked = rest, b"", False
-        return line + b"\n"
+        return line.rstrip(b"\r") + b"\n"
 
     def type(self):
         if not self.due and self.held:
