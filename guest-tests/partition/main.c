@@ -143,6 +143,8 @@ static void state(void)
         pause();
     }
     dirty_state(0);
+    say("state: dirty");
+    wait_for_key(); /* or Cede's line about the reset would cut this one */
 }
 
 void partition_main(const u8 *params, u64 cr3)
