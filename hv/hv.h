@@ -26,10 +26,11 @@ struct hv {
     u64 map_top;                    /* end of what is mapped from the start */
     u64 phys_limit;                 /* 1 << MAXPHYADDR, or what the second level can map */
     u64 memory_kept, memory_tables; /* bytes, for the operator */
-    u32 icr_judged;                 /* startup.h */
+    u32 icr_judged;                 /* apic/icr.h */
     u32 owner_count;
     u16 *owners;     /* by APIC ID, whose a core is; NULL where there is one guest */
     bool police_icr; /* writes to ICRs exit, so that INIT and SIPI are seen before they are sent */
+    bool watching;   /* where they need not always: they do now (guest/watch.h; hv_lock) */
     bool released;   /* the firmware has given up the cores that are not its guest's */
     bool touched_hidden; /* the first touch of hidden memory was reported (hv_lock) */
 };
