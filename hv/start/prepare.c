@@ -76,12 +76,9 @@ static void read_processor(void)
     vendor->shape_map(&hv.shape);
 }
 
-/* Where ICRs are always watched, or processors may be started that are not captured now. */
+/* Always; else while cores start (guest/watch.h). */
 static bool must_police_icr(const struct boot_info *info)
 {
-    for (u32 i = 0; i < info->cpu_count; i++)
-        if (!info->cpus[i].firmware)
-            return true;
     return !vendor->icr_may_rest || info->guest_count > 1;
 }
 
