@@ -7,7 +7,7 @@ MEMORY ?= $(if $(filter P,$(BED)),768,512)
 VENDOR ?=
 ON_P   := $(or $(VENDOR),intel)
 BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
-# ACCEL=kvm: bed Q on this machine's own virtualization, whichever vendor's (docs/development.md).
+# ACCEL=kvm: bed Q on this machine's own virtualization, whichever vendor's.
 ACCEL  ?=
 
 ##   make             build/cede.efi, and build/hv.elf inside it

@@ -56,6 +56,8 @@
 #define VMX_BASIC_TRUE_CONTROLS     BIT(55)
 #define VMX_MEMORY_WRITE_BACK       6     /* bits 53:50 */
 #define IA32_VMX_PINBASED_CTLS      0x481 /* then primary, exit, entry */
+#define IA32_VMX_MISC               0x485
+#define VMX_MISC_HLT                BIT(6)
 #define IA32_VMX_CR0_FIXED0         0x486
 #define IA32_VMX_CR0_FIXED1         0x487
 #define IA32_VMX_CR4_FIXED0         0x488

@@ -62,6 +62,14 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
     startups++;
 }
 
+static u32 other_writes;
+
+void watch_other_write(struct cpu *self)
+{
+    assert_ptr_equal(self, &cpu);
+    other_writes++;
+}
+
 static void start(enum cpu_vendor vendor)
 {
     struct policy_cpu processor = {.format = vendor == CPU_AMD ? &filter_format_amd
@@ -294,14 +302,16 @@ static void icr_where_it_is_policed(void **state)
     for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
         start(vendor);
         guest.msr.police_icr = true;
-        startups = 0;
+        startups = other_writes = 0;
         fake_msr(IA32_APIC_BASE, APIC_BASE_EN | APIC_BASE_EXTD, ALL);
         fake_msr(IA32_X2APIC_ICR, 0, ALL);
         assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x4500));
         assert_int_equal(startups, 1);
+        assert_int_equal(other_writes, 0);
         assert_int_equal(rdmsr(IA32_X2APIC_ICR), 0);
         assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x40f0));
         assert_int_equal(rdmsr(IA32_X2APIC_ICR), 3ULL << 32 | 0x40f0);
+        assert_int_equal(other_writes, 1);
         fake.msr[0].value = APIC_BASE_EN;
         assert_false(write_ok(IA32_X2APIC_ICR, 0x4500));
         assert_true(write_ok(IA32_APIC_BASE, 0xfee00800) && !write_ok(IA32_APIC_BASE, 0xbad));

@@ -9,7 +9,7 @@
 #define IA32_PERF_GLOBAL_STATUS_RESET 0x390
 #define MSR_PERF_GLOBAL_STATUS_CLR    0xc0000302
 
-/* Of what msr_rows_partition.c lets pass, all that a RESET resets (SDM table 10-1, APM table 14-1):
+/* Of what rows_partition.c lets pass, all that a RESET resets (SDM table 10-1, APM table 14-1):
  * its test holds the two together. What a processor lacks faults, and stays so. */
 static const struct reset_msrs {
     u32 first, last, value;

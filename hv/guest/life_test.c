@@ -353,7 +353,7 @@ static void a_core_that_has_run_since_waits_again(void **state)
     for (volatile u32 i = 0; i < 3; i++) {
         startup_note_captured(cpu_at(3));
         assert_int_equal(ENDED(refuse(cpu_at(3))), AWAITS);
-        cpu_at(3)->exits[EXIT_SIPI]++;
+        cpu_at(3)->exits[EXIT_INIT]++;
     }
 }
 

@@ -67,10 +67,9 @@ enum core_state {
     row(HYPERCALL, "hypercall", "VMMCALL with Cede's signature")                                   \
     row(INVD, "invd", "would throw away what the hypervisor has written: done as WBINVD")          \
     row(VIRT_INSN, "virt-insn", "VMRUN and its family: no SVM here, #UD")                          \
-    row(INIT, "init", "an INIT arrived (VM_CR.R_INIT): the core waits for its SIPI")               \
+    row(INIT, "init", "an INIT arrived (VMX, VM_CR.R_INIT): the core waits for its SIPI")          \
     row(NMI, "nmi", "only where INITs do not exit (emulators): the signal that stops all cores")   \
     row(KICK, "kick", "all cores were stopped for a moment: a change of policy, a command")        \
-    row(SIPI, "sipi", "VMX: a SIPI arrived at a core that waits for one: it starts there")         \
     row(CONTROL, "control-reg", "VMX: CR0.NE must stay set, CR4.VMXE and hidden features clear")   \
     row(XSETBV, "xsetbv", "VMX: always exits; done as it is")                                      \
     row(STEP, "step", "VMX: an NMI or INIT met the hypervisor: delivered one instruction later")   \

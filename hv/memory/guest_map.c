@@ -21,7 +21,14 @@ static bool hide(struct page_map *map, u64 start, u64 size)
 /* Where INIT and SIPI are policed, writes to the APIC page exit; reads never do. */
 static u64 apic_bits(const struct page_map *map)
 {
-    return hv.police_icr ? map->leaf_bits & ~PTE_WRITE : map->leaf_bits;
+    return hv.police_icr || hv.watching ? map->leaf_bits & ~PTE_WRITE : map->leaf_bits;
+}
+
+void memory_guard_apic(bool guarded)
+{
+    volatile u64 *entry = page_map_entry(&tenant()->map, hv.apic_base);
+
+    *entry = guarded ? *entry & ~PTE_WRITE : *entry | PTE_WRITE;
 }
 
 void memory_follow(void)

@@ -19,6 +19,10 @@ enum first_touch {
     TOUCH_BEYOND, /* outside what the processor can address, or the pool is used up */
 };
 
+/* Whether the tenant's writes to the xAPIC page exit. Its cores are stopped, and have to forget
+ * what they keep of the map (vendor->flush_map). Call with hv_lock held. */
+void memory_guard_apic(bool guarded);
+
 /* Resolves a second-level fault on a page that is not present. Call with hv_lock held. */
 enum first_touch memory_first_touch(struct guest *guest, u64 gpa);
 

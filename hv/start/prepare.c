@@ -76,13 +76,10 @@ static void read_processor(void)
     vendor->shape_map(&hv.shape);
 }
 
-/* Where SIPIs do not exit, or processors may be started that are not captured now. */
+/* Always; else while cores start (guest/watch.h). */
 static bool must_police_icr(const struct boot_info *info)
 {
-    for (u32 i = 0; i < info->cpu_count; i++)
-        if (!info->cpus[i].firmware)
-            return true;
-    return !vendor->sipi_exits || info->guest_count > 1;
+    return !vendor->icr_may_rest || info->guest_count > 1;
 }
 
 static bool has_x2apic(void)
@@ -159,6 +156,7 @@ u64 hv_prepare(const struct boot_info *info)
     hv.intel = vendor == &vmx_vendor;
     read_processor();
     hv.police_icr = must_police_icr(info);
+    hv.watching = !hv.police_icr;
     if (!divide_region(info) || !keep_info(info) || !guests_describe())
         return HV_REGION_SMALL;
     name_cpus();

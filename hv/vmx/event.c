@@ -102,11 +102,10 @@ static void set_stepping(struct cpu *cpu, bool step)
 }
 
 /* An INIT that is held comes right after the entry, before anything of the guest; if none is, a
- * timer that has run out already brings the core back (26.5.1). It does not run in wait-for-SIPI,
- * which holds INITs too. */
+ * timer that has run out already brings the core back (26.5.1). */
 static void set_timer(struct cpu *cpu)
 {
-    bool on = cpu->vmx.absorbing && vmread(VMCS_ACTIVITY) != ACTIVITY_WAIT_FOR_SIPI;
+    bool on = cpu->vmx.absorbing;
     u64 controls = vmx.controls.word[WORD_PIN];
 
     if (cpu->vmx.timer == on)
@@ -125,8 +124,6 @@ void vmx_before_entry(struct cpu *cpu)
     if (likely(!cpu->vmx.arrived && !cpu->vmx.owed && !cpu->vmx.stepping))
         return;
     cpu->vmx.owed |= __atomic_exchange_n(&cpu->vmx.arrived, 0, __ATOMIC_SEQ_CST);
-    if (vmread(VMCS_ACTIVITY) == ACTIVITY_WAIT_FOR_SIPI)
-        cpu->vmx.owed = 0; /* nothing is delivered there: the entry would be refused (27.3.1.5) */
     blocked = vmread(VMCS_INTERRUPTIBILITY);
     event = vmread(VMCS_ENTRY_EVENT);
     deliver(cpu, deliverable(cpu->vmx.owed, event, blocked));

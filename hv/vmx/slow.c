@@ -263,9 +263,6 @@ static void dispatch_event(struct cpu *cpu, u64 reason)
     case VMX_EXIT_INIT:
         vmx_init_exit(cpu);
         return;
-    case VMX_EXIT_SIPI:
-        vmx_sipi_exit(cpu);
-        return;
     case VMX_EXIT_PREEMPTION_TIMER: /* nothing was held */
         cpu->vmx.absorbing = false;
         cpu->exits[EXIT_STEP]++;

@@ -176,7 +176,6 @@ enum vmx_exit {
     VMX_EXIT_EXCEPTION_NMI = 0,
     VMX_EXIT_TRIPLE_FAULT = 2,
     VMX_EXIT_INIT = 3,
-    VMX_EXIT_SIPI = 4,
     VMX_EXIT_TASK_SWITCH = 9,
     VMX_EXIT_CPUID = 10,
     VMX_EXIT_GETSEC = 11,
@@ -239,7 +238,7 @@ enum {
 #define BLOCKED_BY_NMI    BIT(3)
 
 /* Guest activity state, 25.4.2. */
-enum { ACTIVITY_ACTIVE = 0, ACTIVITY_HLT = 1, ACTIVITY_SHUTDOWN = 2, ACTIVITY_WAIT_FOR_SIPI = 3 };
+enum { ACTIVITY_ACTIVE = 0, ACTIVITY_HLT = 1, ACTIVITY_SHUTDOWN = 2 };
 
 #define PENDING_DEBUG_BS BIT(14) /* a single step */
 

@@ -64,7 +64,6 @@ bool vmx_inject_machine_check(struct cpu *cpu);
 
 /* hv/vmx/init_signal.c */
 void vmx_init_exit(struct cpu *cpu);
-void vmx_sipi_exit(struct cpu *cpu);
 __attribute__((noreturn)) void vmx_await_sipi(struct cpu *cpu);
 void vmx_boot(struct cpu *cpu);
 u32 vmx_signal_icr(void);

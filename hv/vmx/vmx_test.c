@@ -12,8 +12,6 @@
 #include "vmx/cr.c"
 #include "vmx/event.c"
 #include "vmx/ept.c"
-#include "apic/icr.c"
-#include "guest/startup.c"
 #include "vmx/init_signal.c"
 #include "vmx/microcode.c"
 #include "vmx/msr.c"
@@ -31,7 +29,7 @@ static u8 *block;
 static struct vmx_hidden nothing_hidden;
 static bool touch_works, letter, msr_works;
 static u64 page_write, retyped;
-static u32 resets, disables, hypercalls, update_size;
+static u32 resets, inits, hypercalls, update_size;
 static u64 lone_page; /* of the guest's linear addresses, the one that is not next to the others */
 static jmp_buf stopped;
 
@@ -77,9 +75,12 @@ void memory_types_update(u64 mask)
     retyped = mask;
 }
 
+static u32 ticks;
+
 void console_tick(struct cpu *self)
 {
     (void)self;
+    ticks++;
 }
 
 void management_claim(struct cpu *self)
@@ -105,15 +106,29 @@ void kick_release(void)
 {
 }
 
-void apic_send(u32 apic_id, u32 low)
+void apic_note(struct cpu *self)
 {
-    (void)apic_id;
-    (void)low;
+    (void)self;
 }
 
-void apic_disable(void)
+/* What hv/guest/startup.c decides is tested there. */
+void startup_init_arrived(struct cpu *self)
 {
-    disables++;
+    if (self->index == 1)
+        platform_reset();
+    inits++;
+    self->init_sent = false;
+}
+
+static void (*while_waiting)(void);
+
+u8 startup_await_sipi(struct cpu *self)
+{
+    (void)self;
+    assert_int_equal(ticks, 0); /* nothing slow comes between INIT and this */
+    if (while_waiting)
+        while_waiting();
+    return 0x12;
 }
 
 void apic_reset(void)
@@ -355,7 +370,8 @@ static int set_up(void **state)
     fake_tr = fake_ldtr = 0;
     letter = false;
     touch_works = msr_works = true;
-    resets = disables = hypercalls = update_size = 0;
+    resets = inits = hypercalls = update_size = ticks = 0;
+    while_waiting = NULL;
     lone_page = 0;
     page_write = retyped = 0;
     return 0;
@@ -587,7 +603,6 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     cpu->guest = &guest;
     vmx.wbinvd_exits = SECONDARY_WBINVD;
     cpu->vmx.owed = OWED_NMI;
-    cpu->deaf = true;
     for (u32 i = 0; i < COUNT(of_the_last_life); i++)
         fake_vmcs[of_the_last_life[i]] = 0x5555;
     vmx.controls.word[WORD_ENTRY] |= ENTRYCTL_LOAD_BND;
@@ -613,7 +628,7 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     assert_int_equal(fake_vmcs[VMCS_IO_BITMAP_B], 0x6000);
     assert_int_equal(fake_vmcs[VMCS_MSR_BITMAP], 0x7000);
     assert_true(fake_vmcs[VMCS_SECONDARY_CONTROLS] & SECONDARY_WBINVD);
-    assert_false(cpu->deaf || cpu->vmx.owed);
+    assert_false(cpu->vmx.owed);
     assert_true(fake_flushes);
 }
 
@@ -788,7 +803,6 @@ static void an_init_forgets_what_was_being_delivered(void **state)
     interrupt_delivery(&deliveries[0]);
     exit_for(VMX_EXIT_INIT);
     assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
-    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
 }
 
 /* What is at RIP has nothing to do with such a fault. */
@@ -820,41 +834,42 @@ static void gp_has_an_error_code_in_protected_mode(void **state)
 
 /* --- INIT and SIPI --------------------------------------------------------------------------- */
 
-static void init_waits_in_hardware(void **state)
+static void signals_arrive(void)
+{
+    vmx_let_in(cpu, NMI);
+    vmx_inject_machine_check(cpu);
+}
+
+/* The host waits, so that SMIs get through; what else comes meanwhile is dropped. */
+static void after_init_and_sipi_a_core_starts_anew(void **state)
 {
     (void)state;
     vmx_let_in(cpu, NMI);
     fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_STI;
-    vmx_init_exit(cpu);
-    vmx_before_entry(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
-    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0); /* entry wants it so */
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
-    assert_int_equal(disables, 1);
-    assert_int_equal(resets, 0); /* a SIPI that comes meanwhile would be lost */
-    assert_true(cpu->deaf);
-    assert_int_equal(cpu->state, CORE_WAITING);
-    fake_vmcs[VMCS_QUALIFICATION] = 0x12;
-    vmx_sipi_exit(cpu);
+    fake_vmcs[VMCS_ACTIVITY] = ACTIVITY_HLT;
+    while_waiting = signals_arrive;
+    ticks = 0;
+    exit_for(VMX_EXIT_INIT);
+    assert_int_equal(inits, 1);
     assert_int_equal(resets, 1);
     assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
     assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_CS], 0x12000);
-    assert_false(cpu->deaf);
-    assert_int_equal(cpu->state, CORE_RUNNING);
+    assert_false(steps());
 }
 
-/* No event is allowed in that state: the entry would be refused. */
-static void nothing_is_delivered_to_a_waiting_core(void **state)
+static void a_partitions_core_waits_in_the_host(void **state)
 {
     (void)state;
-    vmx_init_exit(cpu);
-    vmx_let_in(cpu, NMI);
-    vmx_inject_machine_check(cpu);
-    vmx_before_entry(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
-    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
-    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
-    assert_false(steps());
+    if (setjmp(stopped) != 3) {
+        vmx_await_sipi(cpu);
+        fail();
+    }
+    assert_true(cpu->captured);
+    assert_int_equal(cpu->state, CORE_WAITING);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_CS], 0x12000);
 }
 
 static void init_at_the_boot_processor_resets(void **state)
@@ -872,21 +887,52 @@ static bool timer(void)
     return fake_vmcs[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
 }
 
+/* One signal has been sent, and is this exit: nothing is held. */
 static void a_kick_is_no_init(void **state)
 {
     (void)state;
     letter = true;
+    cpu->signals = 1;
     vmx_init_exit(cpu);
     letter = false;
-    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
-    vmx_before_entry(cpu);
-    assert_true(timer());
-    vmx_init_exit(cpu); /* a second signal was held */
-    assert_int_equal(disables, 0);
+    assert_int_equal(cpu->exits[EXIT_KICK], 1);
     vmx_before_entry(cpu);
     assert_false(timer());
     vmx_init_exit(cpu); /* this one is the guest's */
-    assert_int_equal(disables, 1);
+    assert_int_equal(inits, 1);
+}
+
+static void a_second_signal_is_absorbed(void **state)
+{
+    (void)state;
+    letter = true;
+    cpu->signals = 2;
+    vmx_init_exit(cpu);
+    letter = false;
+    vmx_before_entry(cpu);
+    assert_true(timer());
+    vmx_init_exit(cpu); /* it was held */
+    assert_int_equal(inits, 0);
+    vmx_before_entry(cpu);
+    assert_false(timer());
+    vmx_init_exit(cpu); /* this one is the guest's */
+    assert_int_equal(inits, 1);
+}
+
+/* INITs do not queue, but the guest's was noted. */
+static void an_init_that_comes_with_a_kick_is_not_lost(void **state)
+{
+    (void)state;
+    letter = cpu->init_sent = true;
+    cpu->signals = 1;
+    vmx_init_exit(cpu);
+    letter = false;
+    assert_int_equal(inits, 1);
+    vmx_before_entry(cpu);
+    assert_true(timer()); /* the signal may have come after it */
+    cpu->init_sent = true;
+    vmx_init_exit(cpu); /* the one that is absorbed is the guest's next */
+    assert_int_equal(inits, 2);
 }
 
 static void without_a_held_init_the_timer_ends_it(void **state)
@@ -897,21 +943,6 @@ static void without_a_held_init_the_timer_ends_it(void **state)
     exit_for(VMX_EXIT_PREEMPTION_TIMER);
     assert_false(timer());
     assert_int_equal(cpu->exits[EXIT_STEP], 1);
-}
-
-/* A signal that came before the core was known to be deaf is held until its SIPI. */
-static void a_signal_at_a_waiting_core_is_absorbed_later(void **state)
-{
-    (void)state;
-    vmx_init_exit(cpu);
-    letter = true;
-    vmx_before_entry(cpu);
-    vmx_sipi_exit(cpu);
-    letter = false;
-    vmx_before_entry(cpu);
-    assert_true(timer());
-    vmx_init_exit(cpu);
-    assert_int_equal(resets, 1);
 }
 
 /* --- exits ----------------------------------------------------------------------------------- */
@@ -1266,12 +1297,13 @@ int main(void)
         TEST(an_init_forgets_what_was_being_delivered),
         TEST(an_apic_page_is_no_stack),
         TEST(gp_has_an_error_code_in_protected_mode),
-        TEST(init_waits_in_hardware),
-        TEST(nothing_is_delivered_to_a_waiting_core),
+        TEST(after_init_and_sipi_a_core_starts_anew),
+        TEST(a_partitions_core_waits_in_the_host),
         TEST(init_at_the_boot_processor_resets),
         TEST(a_kick_is_no_init),
+        TEST(a_second_signal_is_absorbed),
+        TEST(an_init_that_comes_with_a_kick_is_not_lost),
         TEST(without_a_held_init_the_timer_ends_it),
-        TEST(a_signal_at_a_waiting_core_is_absorbed_later),
         TEST(an_emulated_instruction_ends_like_a_real_one),
         TEST(an_instruction_may_end_at_4_gib),
         TEST(msrs_by_halves),
