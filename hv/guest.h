@@ -66,6 +66,12 @@ bool guests_prepare(void);
 /* From now on the core is this guest's. */
 void guest_own(struct cpu *cpu, struct guest *guest);
 
+/* The host's tables while a core is this guest's: memory/memory.h. */
+static inline u64 guest_host_cr3(const struct guest *guest)
+{
+    return guest->index ? hv.lean_cr3 : hv.host_cr3;
+}
+
 static inline bool is_partition(const struct guest *guest)
 {
     return guest->index;

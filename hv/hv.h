@@ -13,10 +13,12 @@ struct guest;
 struct hv {
     struct boot_info *info; /* our copy, inside the region; `guests` in it likewise */
     u64 cpu_blocks;         /* address of the first */
-    u64 host_cr3;           /* root of the host's own tables */
+    u64 host_cr3;           /* roots of the host's own tables, memory/memory.h */
+    u64 lean_cr3, full_cr3; /* where there are partitions, else the same */
     u64 host_cr4;
     u32 host_levels; /* of the host's own tables: 5 when the firmware runs with CR4.LA57 */
     bool host_gib_pages;
+    bool auto_ibrs; /* AMD: EFER.AIBRSE keeps guests' branches out of the host's predictions */
     struct page_map shape; /* of second-level maps */
     struct page_pool pool; /* start-up allocations */
     struct page_pool first_touch;

@@ -117,14 +117,13 @@ static __attribute__((noreturn)) void end(void)
     }
 }
 
-static void wait_for_key(void)
+static void wait_for_key(char key)
 {
     enum { COM1 = 0x3f8, COM1_STATUS = 0x3fd };
 
-    while (!(inb(COM1_STATUS) & 1)) {
+    while (!(inb(COM1_STATUS) & 1) || inb(COM1) != key) {
         pause();
     }
-    inb(COM1);
 }
 
 static void state(void)
@@ -135,7 +134,7 @@ static void state(void)
         core_run(cores[i], show_state, 0, 600000);
     }
     say("state: end");
-    wait_for_key();
+    wait_for_key('d');
     for (u32 i = 1; i < core_count; i++) {
         core_begin(cores[i], dirty_state, 0);
     }
@@ -144,7 +143,7 @@ static void state(void)
     }
     dirty_state(0);
     say("state: dirty");
-    wait_for_key(); /* or Cede's line about the reset would cut this one */
+    wait_for_key('r'); /* or Cede's line about the reset would cut this one */
 }
 
 void partition_main(const u8 *params, u64 cr3)

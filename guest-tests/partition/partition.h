@@ -3,7 +3,7 @@
  *     name=NAME           stands in front of each probe's name
  *     quick               leaves out the probes that take time
  *     dirty               leaves all memory full of a pattern, which the next start must not find
- *     state               shows what is in the registers, and on a key leaves all of them dirty
+ *     state               shows what is in the registers, and on the key d leaves all of them dirty
  *     work=N              then N rounds (0: for ever) of a checked workload on all cores
  *     hostile, rounds=N   then tries every way out, N times
  *     end=off|reset|halt|triple|wild

@@ -240,6 +240,11 @@ static inline void write_cr2(u64 value)
     __asm__ volatile("mov %0, %%cr2" : : "r"(value));
 }
 
+static inline void write_cr3(u64 value)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
+}
+
 static inline void write_cr4(u64 value)
 {
     __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");

@@ -43,12 +43,13 @@
 #define IA32_FS_BASE              0xc0000100
 #define IA32_GS_BASE              0xc0000101
 
-#define IA32_EFER 0xc0000080
-#define EFER_SCE  BIT(0)
-#define EFER_LME  BIT(8)
-#define EFER_LMA  BIT(10)
-#define EFER_NXE  BIT(11)
-#define EFER_SVME BIT(12)
+#define IA32_EFER   0xc0000080
+#define EFER_SCE    BIT(0)
+#define EFER_LME    BIT(8)
+#define EFER_LMA    BIT(10)
+#define EFER_NXE    BIT(11)
+#define EFER_SVME   BIT(12)
+#define EFER_AIBRSE BIT(21) /* AMD: automatic IBRS */
 
 /* VMX capabilities, SDM volume 3 appendix A. */
 #define IA32_VMX_BASIC              0x480

@@ -153,8 +153,11 @@ static inline void pause(void)
 {
 }
 
+static u64 fake_cr3 = 0x1000, fake_read_cr3; /* when memory was last read */
+
 static inline bool read_safe(u64 address, u64 *value)
 {
+    fake_read_cr3 = fake_cr3;
     (void)address;
     (void)value;
     return false;
@@ -244,6 +247,11 @@ static inline void write_cr2(u64 value)
     (void)value;
 }
 
+static inline void write_cr3(u64 value)
+{
+    fake_cr3 = value;
+}
+
 static inline void write_cr4(u64 value)
 {
     (void)value;
@@ -329,7 +337,7 @@ static inline u64 read_cr2(void)
 
 static inline u64 read_cr3(void)
 {
-    return 0x1000;
+    return fake_cr3;
 }
 
 static inline u64 read_cr4(void)

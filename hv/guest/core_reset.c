@@ -6,6 +6,11 @@
 #include "hv.h"
 
 #define LVT_RESET                     BIT(16) /* masked */
+#define X2APIC_LVT_CMCI               0x82f
+#define IA32_X2APIC_VERSION           0x803
+#define X2APIC_HAS_EXTENDED           BIT(31) /* AMD: 840H to 853H (APM 16.3.4) */
+#define X2APIC_EXTENDED               0x840
+#define X2APIC_EXTENDED_END           0x853
 #define IA32_PERF_GLOBAL_STATUS_RESET 0x390
 #define MSR_PERF_GLOBAL_STATUS_CLR    0xc0000302
 
@@ -47,11 +52,23 @@ static const struct reset_msrs {
     {0xc001011f, 0xc001011f, 0}, /* VIRT_SPEC_CTRL */
 };
 
+/* Of those only: QEMU's APIC notes in ESR, for good, that it has been asked for a register that it
+ * has not, where processors raise #GP. */
+static bool is_there(u32 msr)
+{
+    if (msr == X2APIC_LVT_CMCI)
+        return hv.intel;
+    if (msr < X2APIC_EXTENDED || msr > X2APIC_EXTENDED_END)
+        return true;
+    return rdmsr(IA32_X2APIC_VERSION) & X2APIC_HAS_EXTENDED;
+}
+
 static void write_reset_msrs(void)
 {
     for (u32 i = 0; i < COUNT(reset_msrs); i++)
         for (u32 msr = reset_msrs[i].first; msr <= reset_msrs[i].last; msr++)
-            wrmsr_safe(msr, reset_msrs[i].value);
+            if (is_there(msr))
+                wrmsr_safe(msr, reset_msrs[i].value);
 }
 
 static void clear_status(u32 status, u32 clear)

@@ -182,6 +182,7 @@ static void nothing_else_is_in_the_lists(void **state)
 static u64 left_in(u32 msr)
 {
     fake.msrs = 0;
+    fake_msr(IA32_X2APIC_VERSION, X2APIC_HAS_EXTENDED, 0);
     fake_msr(msr, 0x5555555555555555, ~0ULL);
     core_reset(&core);
     return rdmsr(msr);
@@ -195,6 +196,7 @@ static int set_up(void **state)
     has_xsaves = true;
     steps = 0;
     memset(&fake, 0, sizeof(fake));
+    fake_msr(IA32_X2APIC_VERSION, 0x50014, 0);
     memset(&fake_restored, 0, sizeof(fake_restored));
     fake_xcr0_valid = 0x2e7;
     return 0;
@@ -221,6 +223,20 @@ static void local_vectors_are_masked(void **state)
     assert_int_equal(left_in(0x848), 0xffffffff);
     assert_int_equal(left_in(0x808), 0);
     assert_int_equal(left_in(0x838), 0);
+}
+
+/* Whose mere access some APICs hold against the guest. */
+static void what_the_apic_has_not_is_not_touched(void **state)
+{
+    (void)state;
+    for (u32 msr = 0x848; msr <= 0x853; msr++) {
+        fake_msr(msr, 0x5555, ~0ULL);
+        core_reset(&core);
+        assert_int_equal(rdmsr(msr), 0x5555);
+    }
+    hv.intel = false;
+    assert_int_equal(left_in(0x82f), 0x5555555555555555);
+    assert_int_equal(left_in(0x850), 0x10000);
 }
 
 static void status_is_cleared_by_what_it_says(void **state)
@@ -301,6 +317,7 @@ int main(void)
         TEST(nothing_else_is_in_the_lists),
         TEST(each_is_written),
         TEST(local_vectors_are_masked),
+        TEST(what_the_apic_has_not_is_not_touched),
         TEST(status_is_cleared_by_what_it_says),
         TEST(in_this_order),
         TEST(extended_state_is_all_initial),

@@ -5,6 +5,7 @@
 #include "guest.h"
 #include "guest/core_reset.h"
 #include "guest/kick.h"
+#include "memory/memory.h"
 #include "serial/log.h"
 #include "serial/partition_uart.h"
 #include "base/msr.h"
@@ -52,10 +53,13 @@ static void fill_ones(const struct guest *guest)
 
 static void fill_memory(const struct boot_guest *boot)
 {
+    u64 cr3 = host_map_open();
+
     scrub(boot->memory.base, boot->memory.size);
     for (u32 i = 0; i < boot->piece_count; i++)
         copy_memory(boot->memory.base + boot->pieces[i].gpa, boot->pieces[i].source,
                     boot->pieces[i].size);
+    host_map_close(cr3);
 }
 
 /* Waits, in hardware or here; then it has seen, or need not see, that the last life is over. */
@@ -133,6 +137,7 @@ void guest_claim(struct cpu *cpu)
     if (home == cpu->guest || !home->life)
         return;
     guest_own(cpu, home);
+    write_cr3(guest_host_cr3(home));
     leave_life(cpu);
 }
 

@@ -23,7 +23,7 @@ static u8 pristine[8] = "pieces";
 static u64 ones_page[PAGE_SIZE / 8] __attribute__((aligned(PAGE_SIZE)));
 static jmp_buf out;
 static enum { ENTERED = 1, AWAITS, STOPPED } ended;
-static u32 boots_done, resets, lines, sent, rests, kicked;
+static u32 boots_done, filled, resets, lines, sent, rests, kicked;
 static void (*while_resting)(void);
 
 void log_line(const char *format, ...)
@@ -38,8 +38,25 @@ void cpu_stop(void)
     longjmp(out, 1);
 }
 
+/* Only while its memory is filled. */
+u64 host_map_open(void)
+{
+    u64 cr3 = read_cr3();
+
+    write_cr3(hv.full_cr3);
+    return cr3;
+}
+
+void host_map_close(u64 cr3)
+{
+    assert_int_equal(read_cr3(), hv.full_cr3);
+    write_cr3(cr3);
+    filled++;
+}
+
 void core_reset(struct cpu *cpu)
 {
+    assert_int_equal(read_cr3(), hv.lean_cr3);
     assert_int_equal(cpu->life, cpu->guest->life);
     resets++;
 }
@@ -102,6 +119,8 @@ u32 kick_resume(struct cpu *self)
 static void boot(struct cpu *cpu)
 {
     assert_ptr_equal(cpu, cpu_at(2));
+    assert_int_equal(read_cr3(), hv.lean_cr3);
+    assert_int_equal(filled, boots_done + 1);
     assert_memory_equal(memory + PAGE_SIZE, pristine, sizeof(pristine));
     for (u32 i = 0; i < PAGE_SIZE; i++)
         assert_int_equal(memory[i], 0);
@@ -139,7 +158,8 @@ static int set_up(void **state)
     vendor = &fake_vendor;
     memory = aligned_alloc(MIB(2), MIB(2));
     memset(memory, 0xee, MIB(2));
-    hv = (struct hv){.guests = guests};
+    hv = (struct hv){.guests = guests, .host_cr3 = 0x1000, .lean_cr3 = 0x2000, .full_cr3 = 0x3000};
+    write_cr3(hv.host_cr3);
     hv.cpu_blocks = (u64)aligned_alloc(CPU_BLOCK_SIZE, CORES * CPU_BLOCK_SIZE);
     memset((void *)hv.cpu_blocks, 0, CORES * CPU_BLOCK_SIZE);
     hv.info = calloc(1, sizeof(*hv.info) + CORES * sizeof(struct boot_cpu));
@@ -160,7 +180,7 @@ static int set_up(void **state)
         cpu_at(i)->guest = tenant();
         startup_note_captured(cpu_at(i));
     }
-    sent = lines = boots_done = resets = rests = kicked = 0;
+    sent = lines = boots_done = filled = resets = rests = kicked = 0;
     while_resting = NULL;
     return 0;
 }

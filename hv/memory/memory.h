@@ -1,4 +1,12 @@
 /* The hypervisor's memory: host page tables (W^X, guard pages) and the guests' second-level maps.
+ *
+ * A core that is led astray, by speculation too, reaches nothing of another guest's memory, since
+ * the host's tables that it is on do not map it:
+ *
+ *     a core of           is on          which has
+ *     the firmware guest  hv.host_cr3    all but the partitions' memory
+ *     a partition         hv.lean_cr3    nothing but what is Cede's, and its devices
+ *     either, meanwhile   hv.full_cr3    everything: while a partition's memory is filled or read
  */
 #ifndef CEDE_MEMORY_H
 #define CEDE_MEMORY_H
@@ -37,6 +45,11 @@ u8 memory_type_at(u64 gpa);
 /* The guest has written MTRRs on this core: the second-level map follows, in the bits of
  * `type_mask`. */
 void memory_types_update(u64 type_mask);
+
+/* The running core's tables have everything between these. The first returns what the second wants.
+ */
+u64 host_map_open(void);
+void host_map_close(u64 cr3);
 
 /* Reads guest-physical memory for the instruction decoder; false where there is none to be read.
  * The signature is that of struct guest_paging's reader (guest_mem.h). */

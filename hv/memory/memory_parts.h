@@ -9,7 +9,7 @@
 void memory_types_prepare(void);
 bool memory_types_uniform(u64 start, u64 size);
 
-/* host_map.c: hv.host_cr3. False: no memory left in hv.pool. */
+/* host_map.c: hv.host_cr3 and its like. False: no memory left in hv.pool. */
 bool host_map_build(void);
 
 /* guest_map.c: after the firmware's guest's map has changed. */

@@ -58,6 +58,16 @@ static u64 host_cr4(u64 la57)
     return regs[1] & BIT(7) ? cr4 | CR4_SMEP : cr4;
 }
 
+static bool has_auto_ibrs(void)
+{
+    u32 regs[4];
+
+    if (hv.intel || max_leaf(0x80000000) < 0x80000021)
+        return false;
+    cpuid(0x80000021, 0, regs);
+    return regs[0] & BIT(8);
+}
+
 static void read_processor(void)
 {
     u32 regs[4] = {0};
@@ -70,6 +80,7 @@ static void read_processor(void)
         cpuid(0x80000008, 0, regs);
     /* A 4-level map reaches 48 bits (APM 15.25.3: the nested walk uses the host's paging mode). */
     hv.phys_limit = BIT(MIN(FIELD(regs[0], 7, 0), hv.host_levels == 5 ? 52U : 48U));
+    hv.auto_ibrs = has_auto_ibrs();
     hv.host_cr4 = host_cr4(read_cr4() & CR4_LA57);
     hv.shape.levels = hv.host_levels;
     hv.shape.gib_pages = hv.host_gib_pages;

@@ -47,6 +47,7 @@ static void begin_life(struct cpu *cpu)
     forget_events(cpu);
     cpu->vmx.stepping = false;
     vmx_set_controls(cpu);
+    vmx_host_state(cpu);
     vmx_flush_ept();
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
     vmwrite(VMCS_GUEST_PAT, PAT_RESET);

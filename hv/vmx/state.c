@@ -292,7 +292,7 @@ void vmx_host_state(struct cpu *cpu)
     vmwrite(VMCS_HOST_GDTR_BASE, tables.gdt);
     vmwrite(VMCS_HOST_IDTR_BASE, tables.idt);
     vmwrite(VMCS_HOST_CR0, HOST_CR0);
-    vmwrite(VMCS_HOST_CR3, hv.host_cr3);
+    vmwrite(VMCS_HOST_CR3, guest_host_cr3(cpu->guest));
     vmwrite(VMCS_HOST_CR4, hv.host_cr4);
     vmwrite(VMCS_HOST_RSP, (u64)cpu);
     vmwrite(VMCS_HOST_RIP, (u64)(vmx.global_list ? vmx_exited_list : vmx_exited));
