@@ -40,6 +40,7 @@ class Control:
         self.ours, self.theirs = socket.socketpair()
         self.buffer = b""
         self.started = False
+        self.stopped = False
         self.cause = ""
         self.resets_left = reboots
         self.resets_used_up = False
@@ -68,6 +69,8 @@ class Control:
             self.send("cont")
         elif message.get("event") == "RESUME":
             self.started = True
+        elif message.get("event") == "STOP":
+            self.stopped = True
         elif message.get("event") == "SHUTDOWN":
             self.cause = message["data"]["reason"]
         elif message.get("event") == "RESET" and message["data"]["guest"]:

@@ -1,7 +1,8 @@
 """Bed N: an emulator, Linux with KVM in it, a machine of KVM's in that, and Cede in the machine.
 
 The machine's serial wire and control socket reach through the first level (tools/nested/init) by ports of a virtio
-console, so that here it is a machine as bed Q's. What the first level says of KVM comes by a port of its own."""
+console, so that here it is a machine as bed Q's. What the first level says of KVM comes by a port of its own. Here is
+one run of it; saved.py lets it begin where the firmware has come up."""
 import os
 import re
 import shlex
@@ -40,6 +41,8 @@ def add_arguments(parser):
     group = parser.add_argument_group("bed N only")
     group.add_argument("--trace", action="append", default=[], metavar="EVENT[:FILTER]",
                        help="a tracepoint of KVM's, into LOG.trace, e.g. 'kvm_exit:vcpu_id == 1'")
+    group.add_argument("--cold", action="store_true",
+                       help="from power-on, not from the saved machine whose firmware has just come up")
     group.add_argument("--kvm", default="", metavar="'NAME=VALUE ...'", help="parameters of KVM's vendor module")
 
 
@@ -90,7 +93,8 @@ def copy_firmware(options, folder):
 
 def machine_command(options, emulator, images):
     """The shell command that the first level runs; `images` are its disks, in order."""
-    disks = [(f"/dev/vd{chr(ord('a') + number)}", kind) for number, (_, kind) in enumerate(images)]
+    names = [(f"/dev/vd{chr(ord('a') + number)}", kind) for number, (_, kind) in enumerate(images)]
+    disks = qemu.disks(names, "cache=none")  # what was read before a state was saved must be read again
     command = ["qemu", "-L", "/data", *qemu.accelerator(options)]
     for name, serial in (("console", True), ("com2", bool(options.com2)), ("control", False)):
         if serial or name == "control":
@@ -125,14 +129,15 @@ def initramfs(options, folder, base, command):
     packed = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=root, input=names.encode(), check=True,
                             stdout=subprocess.PIPE)
     path = os.path.join(folder, "first-level.cpio")
-    shutil.copyfile(base, path)
+    shutil.copyfile(os.path.join(base, "first-level.cpio"), path)
     with open(path, "ab") as file:
         file.write(packed.stdout)
     return path
 
 
-def outer_command(options, emulator, kernel, initrd, images, fds):
+def outer_command(options, emulator, base, initrd, images, fds):
     """`fds`: a descriptor for each port but com2."""
+    kernel = os.path.join(base, "vmlinuz")
     command = [emulator, *qemu.data_folders(emulator), "-nodefaults", "-display", "none", "-no-reboot",
                "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(FIRST_LEVEL_CPUS),
                "-m", str(options.memory + FIRST_LEVEL_MEMORY), "-kernel", kernel, "-initrd", initrd,
@@ -231,10 +236,13 @@ class Nested(machine.Machine):
         return {"console": self.their_console, "control": self.control.theirs, "report": self.their_report,
                 "trace": self.their_trace}
 
+    def fds(self):
+        return {name: end.fileno() for name, end in self.theirs().items()}
+
     def start(self, command):
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-            start_new_session=True, pass_fds=[end.fileno() for end in self.theirs().values()],
+            start_new_session=True, pass_fds=list(self.fds().values()),
             preexec_fn=machine.die_with_parent)
         for end in self.theirs().values():
             end.close()
@@ -323,15 +331,12 @@ class Nested(machine.Machine):
             wire.close()
 
 
-def run(options, folder, make_image):
+def image_formats(paths):
+    return [(path, qemu.disk_format(path)) for path in paths]
+
+
+def run_cold(options, folder, emulator, base, images):
     """-> End"""
-    check(options)
-    options.accel = "kvm"
-    emulator = qemu.find(options.qemu or qemu.default_path())
-    base = first_level(emulator)
-    images = [(path, qemu.disk_format(path)) for path in [make_image()] + options.disk]
-    command = machine_command(options, emulator, images)
-    initrd = initramfs(options, folder, os.path.join(base, "first-level.cpio"), command)
+    initrd = initramfs(options, folder, base, machine_command(options, emulator, images))
     nested = Nested(options)
-    fds = {name: end.fileno() for name, end in nested.theirs().items()}
-    return nested.run(outer_command(options, emulator, os.path.join(base, "vmlinuz"), initrd, images, fds))
+    return nested.run(outer_command(options, emulator, base, initrd, images, nested.fds()))

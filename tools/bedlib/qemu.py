@@ -96,10 +96,10 @@ def disk_format(path):
         raise BedError(f"{path}: no such disk image") from None
 
 
-def disks(images):
-    """`images`: [(path, format)], the first one is booted from first."""
+def disks(images, how):
+    """`images`: [(path, format)], the first one is booted from first. `how`: -drive's other options"""
     for number, (path, kind) in enumerate(images):
-        yield from ("-drive", f"if=none,id=disk{number},format={kind},file={path},snapshot=on",
+        yield from ("-drive", f"if=none,id=disk{number},format={kind},file={path},{how}",
                     "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}")
 
 
@@ -111,11 +111,11 @@ def serial(options):
     return command
 
 
-def guest_machine(options, path, its_firmware, images):
+def guest_machine(options, path, its_firmware, its_disks):
     """What the guest finds, wherever the emulator runs: all but its serial wires. It waits (-S) until it is told to go."""
     command = ["-nodefaults", "-display", "none", "-S", *machine(options, path),
                "-cpu", options.cpu or DEFAULT_CPU[options.accel],
-               "-smp", str(options.cpus), "-m", str(options.memory), *its_firmware, *disks(images),
+               "-smp", str(options.cpus), "-m", str(options.memory), *its_firmware, *its_disks,
                "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-mon", "chardev=control,mode=control"]
     if options.vga:
         command += ["-vga", "std"]
@@ -129,4 +129,4 @@ def command_line(options, path, image, control_fd, reset_log):
     images = [(name, disk_format(name)) for name in [image] + options.disk]
     return [path, *data_folders(path), *accelerator(options), *serial(options),
             "-chardev", f"socket,id=control,fd={control_fd}", "-d", "cpu_reset", "-D", reset_log,
-            *guest_machine(options, path, firmware(*firmware_files(options)), images)]
+            *guest_machine(options, path, firmware(*firmware_files(options)), disks(images, "snapshot=on"))]
