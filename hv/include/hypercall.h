@@ -55,9 +55,9 @@ enum core_state {
 /* clang-format off */
 #define EXIT_TABLE(row)                                                                            \
     row(CPUID, "cpuid", "SVM, memory encryption and denied PMU features are hidden there")         \
-    row(IPI, "ipi", "x2APIC ICR: a SIPI never exits on AMD, so its vector is only seen here")      \
+    row(IPI, "ipi", "x2APIC ICR: SIPIs are seen only here. Intel: while cores start, or guests")   \
     row(START, "start", "an INIT or SIPI that the guest sent, either APIC mode")                   \
-    row(APIC_PAGE, "apic-page", "xAPIC: the ICR cannot be told from its neighbours by page")       \
+    row(APIC_PAGE, "apic-page", "xAPIC: likewise; the ICR's page holds the other registers too")   \
     row(PMU_WRITE, "pmu-write", "the allow-list on event selectors")                               \
     row(PMU_READ, "pmu-read", "selectors hold GuestOnly, the guest reads what it wrote")           \
     row(MSR_READ, "msr-read", "EFER.SVME and virtualization MSRs are hidden; denied MSRs")         \

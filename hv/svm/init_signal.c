@@ -97,11 +97,12 @@ u32 svm_signal_icr(void)
 }
 
 /* Where the signal is an NMI, one of the guest's at the same moment is lost with it: NMIs do not
- * queue, and this is for emulators. An INIT of the guest's that went with it was noted. */
+ * queue, and this is for emulators. An INIT of the guest's that went with it was noted: its exit is
+ * this one, or is still to come. */
 void svm_absorb_signal(struct cpu *cpu)
 {
     open_window(cpu);
-    if (svm.init_exits && cpu->init_sent)
+    if (svm.init_exits && cpu->init_sent && cpu_vmcb(cpu)->exit_code != VMEXIT_INIT)
         apic_send(cpu->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
     if (!cpu->window_nmi)
         return;
