@@ -43,8 +43,8 @@ bool amd_read_trapped(struct cpu *cpu, u32 msr, u64 *value)
 
 #define HWCR_CPUID_USER_DIS BIT(35)
 
-/* SMMLOCK stays as the firmware left it, and so does what makes CPUID fault at CPL 3: an intercept
- * comes before exceptions of that kind (APM 15.9). */
+/* SMMLOCK stays as the firmware left it, and so does what makes CPUID fault at CPL 3: CPUID's
+ * intercept is said to have no exception before it (APM table 15-7). */
 static bool hwcr_write(u64 value)
 {
     const u64 kept = HWCR_SMMLOCK | HWCR_CPUID_USER_DIS;
