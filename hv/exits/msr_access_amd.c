@@ -33,7 +33,7 @@ static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value)
 #define HWCR_CPUID_USER_DIS BIT(35)
 
 /* SMMLOCK stays as the firmware left it, IRPerfEn unless IRPerf is the guest's, and what makes
- * CPUID fault at CPL 3: an intercept comes before exceptions of that kind (APM 15.9). */
+ * CPUID fault at CPL 3: its intercept is said to have no exception before it (APM table 15-7). */
 static bool hwcr_write(const struct cpu *cpu, u64 value)
 {
     bool irperf = feature_granted(cpu->guest->msr.granted, FEATURE_IRPERF);
