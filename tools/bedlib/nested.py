@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from . import machine, qemu
+from . import machine, patience, qemu
 from .verdict import NO_EMULATOR, BedError, End
 
 TOOLS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -247,8 +247,8 @@ class Nested(machine.Machine):
         for end in self.theirs().values():
             end.close()
         if self.options.interactive:
-            self.keyboard = machine.Keyboard(os.fdopen(os.dup(self.console.fileno()), "wb", buffering=0))
-            self.selector.register(0, machine.selectors.EVENT_READ, self.on_keyboard)
+            self.keyboard = machine.Keyboard(self.console.fileno(), self.options.prompt)
+            self.wire.listener = self.keyboard.heard
         for stream, handler in ((self.process.stdout, self.on_first_level), (self.process.stderr, self.on_stderr),
                                 (self.console, self.on_serial), (self.control.ours, self.on_control),
                                 (self.report_wire, self.on_report), (self.trace_wire, self.on_trace)):
@@ -297,8 +297,8 @@ class Nested(machine.Machine):
             self.report_wire.sendall(b"end\n")
         except OSError:
             return
-        deadline = time.monotonic() + LAST_WORDS
-        while self.streams() and self.report.status is None and time.monotonic() < deadline:
+        start = time.monotonic()
+        while self.streams() and self.report.status is None and not patience.over(start, LAST_WORDS):
             self.turn()
 
     def end(self, stopped):
@@ -313,7 +313,8 @@ class Nested(machine.Machine):
             self.show_first_level()
         return End(returncode=self.report.status if told else min(returncode, -1), started=self.control.started,
                    panicked=self.wire.panicked_at is not None, triple_fault=self.report.triple_fault,
-                   timed_out=stopped == "timeout", resets_used_up=stopped == "resets", cause=self.control.cause,
+                   timed_out=stopped == "timeout", input_over=stopped == "input",
+                   resets_used_up=stopped == "resets", cause=self.control.cause,
                    complaint="\n".join([*self.report.errors, self.complaints.errors()]).strip())
 
     def show_first_level(self):

@@ -13,11 +13,11 @@ import sys
 import tempfile
 import time
 
-from . import nested, qemu, volume
+from . import nested, patience, qemu, volume
 from .verdict import BedError
 
 WAITING = b"gate: waiting"
-PATIENCE = 1200  # seconds, on a busy machine
+PATIENCE = 300   # seconds
 KEPT = 4         # states, each some 270 MB
 FAST = 8 << 30   # bytes a second: as fast as it goes
 
@@ -76,10 +76,10 @@ class Saver(nested.Nested):
         return bool(data)
 
     def watch(self):
-        deadline = time.monotonic() + PATIENCE
+        start = time.monotonic()
         while not self.control.stopped:
             self.turn()
-            if not self.streams() or time.monotonic() > deadline:
+            if not self.streams() or patience.over(start, PATIENCE):
                 self.show_first_level()
                 raise BedError("the machine's firmware did not come up: " + repr(self.said[-200:]))
         self.save()
