@@ -164,6 +164,14 @@ def reason(code):
     return REASONS.get(code, hex(code))
 
 
+def received(stream):
+    """-> b"" at the end, however it came"""
+    try:
+        return os.read(stream.fileno(), 65536)
+    except ConnectionResetError:  # what was typed is unread
+        return b""
+
+
 class Report:
     """What the first level says, line by line (tools/nested/init has the words)."""
 
@@ -255,26 +263,27 @@ class Nested(machine.Machine):
             self.selector.register(stream, machine.selectors.EVENT_READ, handler)
 
     def on_first_level(self, stream):
-        data = os.read(stream.fileno(), 65536)
+        data = received(stream)
         self.first_level += data
         return bool(data)
 
     def on_report(self, stream):
-        data = os.read(stream.fileno(), 65536)
+        data = received(stream)
         self.report.received(data)
         self.tell()
         return bool(data)
 
     def on_trace(self, stream):
-        data = os.read(stream.fileno(), 65536)
+        data = received(stream)
         if self.trace:
             self.trace.write(data)
         return bool(data)
 
     def on_serial(self, stream):
-        more = super().on_serial(stream)
+        data = received(stream)
+        self.wire.received(data)
         self.tell()
-        return more
+        return bool(data)
 
     def tell(self, at_the_end=False):
         """Where it does not break a line of the machine's apart."""
