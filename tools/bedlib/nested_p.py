@@ -6,7 +6,7 @@ import os
 from . import bochs, machine, nested, volume
 from .verdict import BedError
 
-UNSUPPORTED = ("interactive", "com2", "image", "secure_boot", "vga", "qemu_arg")
+UNSUPPORTED = ("interactive", "com2", "secure_boot")
 MARK = "@@ "
 CONSOLE = "console=ttyS0,115200"
 # Bochs wants the posted-interrupt descriptor on a page of its own (SDM 26.2.1.1: 64 bytes), so KVM is to use none.
@@ -29,7 +29,7 @@ class Nested(bochs.Bochs):
     def __init__(self, options, folder, images):
         outer = copy.copy(options)
         outer.cpus, outer.memory, outer.reboots = 1, options.memory + nested.MEMORY, 0
-        outer.log, outer.x2apic, outer.cpu, outer.disk = None, False, "", images
+        outer.log, outer.x2apic, outer.image, outer.firmware, outer.disk = None, False, None, None, images
         super().__init__(outer, folder)
         self.wire = machine.Wire(options.log, options.panic_ok)
         self.control = machine.Control(options.reboots)
