@@ -18,7 +18,7 @@ from .verdict import BedError
 
 WAITING = b"gate: waiting"
 PATIENCE = 300   # seconds
-KEPT = 4         # states, each some 270 MB
+KEPT = 4         # states of a first level, each some 270 MB
 FAST = 8 << 30   # bytes a second: as fast as it goes
 
 
@@ -127,8 +127,8 @@ def key(base, emulator, command, options):
     return digest.hexdigest()[:16]
 
 
-def forget_old(store):
-    states = sorted(glob.glob(os.path.join(store, "*", "state.*")), key=os.path.getmtime, reverse=True)
+def forget_old(base):
+    states = sorted(glob.glob(os.path.join(base, "state.*")), key=os.path.getmtime, reverse=True)
     for path in states[KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -161,7 +161,7 @@ def have_state(options, folder, emulator, base, initrd, state):
         if not os.path.isdir(state):
             save(options, folder, emulator, base, initrd, state)
         os.utime(state)
-        forget_old(os.path.dirname(base))
+        forget_old(base)
 
 
 def run(options, folder, make_image):
