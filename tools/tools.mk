@@ -48,6 +48,7 @@ PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
 # Without a terminal, lines of stdin are typed at the shell's prompts, and its end is the machine's.
 RUN_PROMPT := --prompt '[\r\n]([/~]\S* \#|>) '
 RUN_ON_Q   := $(if $(ACCEL),--accel $(ACCEL)) --options 'console=ttyS0 initrd=\initrd.gz'
+RUN_ON_N   := --options 'console=ttyS0 initrd=\initrd.gz'
 RUN_ON_P   := --vendor $(ON_P) --add $(PERF_GZ)=perf.gz \
               --options 'console=ttyS0,115200 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
 
@@ -83,7 +84,7 @@ lint-format:
 	@clang-format --dry-run -Werror $(C_FILES)
 
 lint-c:
-	@$(CPPCHECK) $(filter %.c,$(filter-out tools/linux-module/%,$(C_FILES)))
+	@$(CPPCHECK) $(filter %.c,$(filter-out tools/linux-module/% tools/nested/module/%,$(C_FILES)))
 
 lint-sh:
 	@shellcheck -S warning -x -P tools -s bash $(SH_FILES)

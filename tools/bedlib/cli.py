@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 
-from . import bochs, kvm, machine, nested, qemu, saved, volume
+from . import bochs, kvm, machine, nested, nested_p, qemu, saved, volume
 from .verdict import SETUP, BedError, verdict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -143,7 +143,8 @@ def run(options, folder):
     if options.bed == "P":
         return bochs.run(options, folder, lambda: boot_image(options, folder))
     if options.bed == "N":
-        return verdict(saved.run(options, folder, lambda: boot_image(options, folder)))
+        run_nested = {"amd": saved.run, "intel": nested_p.run}[options.vendor]
+        return verdict(run_nested(options, folder, lambda: boot_image(options, folder)))
     if options.accel == "kvm":
         kvm.check(options)
     emulator = qemu.find(options.qemu or qemu.default_path())

@@ -13,12 +13,12 @@ import sys
 import tempfile
 import time
 
-from . import nested, qemu, volume
+from . import nested, nested_q, patience, qemu, volume
 from .verdict import BedError
 
 WAITING = b"gate: waiting"
-PATIENCE = 1200  # seconds, on a busy machine
-KEPT = 4         # states, each some 270 MB
+PATIENCE = 300   # seconds
+KEPT = 4         # states of a first level, each some 270 MB
 FAST = 8 << 30   # bytes a second: as fast as it goes
 
 
@@ -53,7 +53,7 @@ class Monitor:
         self.ours.close()
 
 
-class Saver(nested.Nested):
+class Saver(nested_q.Nested):
     """Runs a machine until it waits at the gate, and saves it."""
 
     def __init__(self, options, path):
@@ -76,11 +76,11 @@ class Saver(nested.Nested):
         return bool(data)
 
     def watch(self):
-        deadline = time.monotonic() + PATIENCE
+        start = time.monotonic()
         while not self.control.stopped:
             self.turn()
-            if not self.streams() or time.monotonic() > deadline:
-                self.show_first_level()
+            if not self.streams() or patience.over(start, PATIENCE):
+                self.first_level.show()
                 raise BedError("the machine's firmware did not come up: " + repr(self.said[-200:]))
         self.save()
 
@@ -101,7 +101,7 @@ class Saver(nested.Nested):
         self.monitor.close()
 
 
-class Restored(nested.Nested):
+class Restored(nested_q.Nested):
     """The control socket has been greeted already; the machine stands still."""
 
     def start(self, command):
@@ -117,17 +117,18 @@ def suits(options, image):
 def key(base, emulator, command, options):
     """What must be equal for a state to be of use."""
     digest = hashlib.sha256()
-    for text in (base, emulator, command, nested.settings(options), *options.trace, str(options.memory)):
+    for text in (base, emulator, command, nested.settings(options, nested_q.DEVICES), *options.trace, str(options.memory)):
         digest.update(text.encode() + b"\0")
     for path in (emulator, *qemu.firmware_files(options)):
         digest.update(f"{os.stat(path).st_size} {os.stat(path).st_mtime_ns}".encode())
-    with open(__file__, "rb") as own, open(nested.__file__, "rb") as its:
-        digest.update(own.read() + its.read())
+    for module in (__file__, nested.__file__, nested_q.__file__):
+        with open(module, "rb") as file:
+            digest.update(file.read())
     return digest.hexdigest()[:16]
 
 
-def forget_old(store):
-    states = sorted(glob.glob(os.path.join(store, "*", "state.*")), key=os.path.getmtime, reverse=True)
+def forget_old(base):
+    states = sorted(glob.glob(os.path.join(base, "state.*")), key=os.path.getmtime, reverse=True)
     for path in states[KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -147,7 +148,7 @@ def save(options, folder, emulator, base, initrd, state):
         volume.build(gate, [(os.path.join(base, "gate.efi"), "EFI/BOOT/BOOTX64.EFI")])
         saver = Saver(options, os.path.join(work, "state"))
         images = nested.image_formats([gate, blank(folder)])
-        command = nested.outer_command(options, emulator, base, initrd, images, saver.fds())
+        command = nested_q.outer_command(options, emulator, base, initrd, images, saver.fds())
         saver.run(command + ["-chardev", f"socket,id=outer,fd={saver.fds()['outer']}", "-mon", "chardev=outer,mode=control"])
         os.rename(work, state)
     finally:
@@ -160,23 +161,22 @@ def have_state(options, folder, emulator, base, initrd, state):
         if not os.path.isdir(state):
             save(options, folder, emulator, base, initrd, state)
         os.utime(state)
-        forget_old(os.path.dirname(base))
+        forget_old(base)
 
 
 def run(options, folder, make_image):
     """-> End"""
     nested.check(options)
-    options.accel = "kvm"
-    emulator = qemu.find(options.qemu or qemu.default_path())
-    base = nested.first_level(emulator)
+    emulator = nested.inner_qemu(options)
+    base = nested.made(emulator)
     image = make_image()
     if not suits(options, image):
-        return nested.run_cold(options, folder, emulator, base, nested.image_formats([image] + options.disk))
-    command = nested.machine_command(options, emulator, [("gate", "raw"), ("volume", "raw")])
-    initrd = nested.initramfs(options, folder, base, command)
+        return nested_q.run_cold(options, folder, emulator, base, nested.image_formats([image] + options.disk))
+    command = nested.machine_command(options, emulator, nested_q.DEVICES, [("gate", "raw"), ("volume", "raw")])
+    initrd = nested.initramfs(options, folder, base, nested_q.DEVICES, command)
     state = os.path.join(base, "state." + key(base, emulator, command, options))
     have_state(options, folder, emulator, base, initrd, state)
     machine = Restored(options)
     images = nested.image_formats([os.path.join(state, "gate.img"), image])
-    outer = nested.outer_command(options, emulator, base, initrd, images, machine.fds())
+    outer = nested_q.outer_command(options, emulator, base, initrd, images, machine.fds())
     return machine.run(outer + ["-incoming", f"exec:cat {os.path.join(state, 'state')}"])
