@@ -60,6 +60,7 @@ $(FAULTY)/cede.efi: $(FAULTY)/faulty.elf $(BUILD)/cede.efi
 TEST_SRC := $(wildcard hv/*/*_test.c boot/*/*_test.c tools/*_test.c)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/test/%)
 TEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -Wno-missing-prototypes -Ihv/include -Ihv -Iboot \
+               -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI \
                -fsanitize=address,undefined -fno-sanitize-recover=all
 
 $(BUILD)/test/%_test: %_test.c

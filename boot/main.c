@@ -16,6 +16,10 @@
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
+static EFI_GUID shell_parameters_guid = {
+    0x752f3136, 0x4e16, 0x4fdc, {0xa2, 0x2a, 0xe5, 0xf4, 0x68, 0x12, 0xf4, 0xca}};
+
+static struct options options;
 static struct conf conf;
 static struct acpi acpi;
 static struct memory memory;
@@ -28,6 +32,14 @@ static bool judge(bool good, const char *why)
     if (!good)
         refuse("%s", why);
     return good;
+}
+
+/* Somebody who means --check gets no hypervisor for a typing error. */
+static bool options_known(void)
+{
+    if (options.unknown[0])
+        refuse(OPTIONS_UNKNOWN, options.unknown);
+    return !options.unknown[0];
 }
 
 static bool not_yet_here(void)
@@ -70,13 +82,13 @@ static void release(void)
 /* Each step leaves the firmware as it found it when it fails, having said why. */
 static bool prepare(EFI_HANDLE image)
 {
-    return conf_load(image, &conf) && /* first, as the operator's to mend */
-           not_yet_here() &&          /* before the preflight, which a guest would not pass */
-           boot_cpu_fits() &&         /* before anything that takes time */
-           acpi_gather(&acpi) &&      /* before mp_list(): the MADT knows all processors */
-           survey_memory() &&         /* before the region: page tables grow with memory */
-           mp_list(&mp, &acpi) &&     /* likewise, a stack for each processor */
-           mp_check(&mp) &&           /* every processor, before the first one is taken */
+    return options_known() && conf_load(image, &conf) && /* first, as the operator's to mend */
+           not_yet_here() &&      /* before the preflight, which a guest would not pass */
+           boot_cpu_fits() &&     /* before anything that takes time */
+           acpi_gather(&acpi) &&  /* before mp_list(): the MADT knows all processors */
+           survey_memory() &&     /* before the region: page tables grow with memory */
+           mp_list(&mp, &acpi) && /* likewise, a stack for each processor */
+           mp_check(&mp) &&       /* every processor, before the first one is taken */
            guests_plan(&conf, &mp, &memory, &plan) && choose_management() &&
            load_partitions(image) &&   /* before the region: they need the large pieces */
            place_open_image(&place) && /* before the region, which it is a part of */
@@ -103,16 +115,24 @@ static bool capture(void)
     return false;
 }
 
+/* The UEFI shell gives its programs that protocol (UEFI Shell 2.2, 2.3.1), and the command line. */
+static void read_options(EFI_HANDLE image)
+{
+    EFI_LOADED_IMAGE *self = protocol(image, &loaded_image_guid);
+
+    options_read(self->LoadOptions, self->LoadOptionsSize, protocol(image, &shell_parameters_guid),
+                 &options);
+}
+
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
-    EFI_LOADED_IMAGE *self;
     struct boot_uart uart;
     EFI_STATUS status;
 
     uefi_init(table);
-    self = protocol(image, &loaded_image_guid);
-    if (options_have(self->LoadOptions, self->LoadOptionsSize, "--check"))
-        return check_report(image);
+    read_options(image);
+    if (options.check)
+        return check_report(image, &options);
     if (!prepare(image)) {
         partitions_undo(&plan);
         release();
@@ -127,7 +147,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     presence_announce();  /* as a guest: nothing below needs more than boot services */
     acpi_hide_suspend();  /* only now: a refusal leaves the tables alone */
     management_arrange(&conf, &plan);
-    banner(&conf, &mp, &uart);
+    banner(&options, &conf, &mp, &uart);
     guests_report(&plan);
     release();
     status = next_start(image, &conf, true);

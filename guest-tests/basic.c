@@ -10,6 +10,7 @@
 static void with_firmware(u64 unused)
 {
     (void)unused;
+    find_selectors();
     say("info: %u cores, Cede %s", core_count, under_cede() ? "is here" : "is not here");
     cpuid_probes();
     virtualization_probes();

@@ -12,6 +12,12 @@
 
 enum { LOOPS = 100, CHANGES = 1000, PATIENCE_MS = 60000, PERIOD = 5000, SAMPLED_LOOPS = 2000000 };
 
+#define MSR_HWCR        0xc0010015U
+#define HWCR_IRPERF_EN  BIT(30)
+#define MSR_IRPERF      0xc00000e9U
+#define MSR_DEBUGCTL    0x1d9U
+#define MSR_LAST_BRANCH 0x1dbU /* from, to; and of the last exception */
+
 static const struct perfmon *p;
 static bool amd;
 
@@ -169,6 +175,45 @@ static void exact_meanwhile(void)
     test_end();
 }
 
+static __attribute__((noinline)) void exit_often(void)
+{
+    for (u32 i = 0; i < LOOPS; i++) {
+        cpuid(0, 0);
+    }
+}
+
+/* Each CPUID is credited to every counter that counts instructions, whichever has which number. */
+static void all_counters_agree(u32 item)
+{
+    u64 first;
+
+    perfmon_reset(p);
+    for (u32 i = 0; i < p->counters; i++) {
+        select(i, p->event[INSTRUCTIONS], 0);
+    }
+    change(item);
+    wrmsr(p->global_ctrl, perfmon_all(p));
+    exit_often();
+    wrmsr(p->global_ctrl, 0);
+    first = rdmsr(perfmon_counter(p, 0));
+    expect(first > 2 * LOOPS, "change %u: %lu instructions", item, first);
+    for (u32 i = 1; i < p->counters; i++) {
+        expect(rdmsr(perfmon_counter(p, i)) == first,
+               "change %u: counter %u has %lu, the first %lu", item, i,
+               rdmsr(perfmon_counter(p, i)), first);
+    }
+}
+
+static void credited_after_a_change(void)
+{
+    test_begin("credited");
+    all_counters_agree(POLICY_ALL);
+    all_counters_agree(POLICY_ARCHITECTURAL);
+    all_counters_agree(POLICY_FULL);
+    all_counters_agree(POLICY_FILTERED);
+    test_end();
+}
+
 static void off_reads_zero(void)
 {
     u64 selector;
@@ -186,6 +231,50 @@ static void off_reads_zero(void)
     change(POLICY_FILTERED);
     expect(rdmsr(perfmon_selector(p, 0)) == selector, "the selector did not come back");
     expect_counting(true, "on again");
+    test_end();
+}
+
+/* AMD's IRPerf counts the hypervisor too: in mode full only, whatever the list. */
+static u64 irperf_gain(void)
+{
+    u64 before;
+
+    wrmsr(MSR_HWCR, rdmsr(MSR_HWCR) | HWCR_IRPERF_EN);
+    before = rdmsr(MSR_IRPERF);
+    return_often();
+    return rdmsr(MSR_IRPERF) - before;
+}
+
+static void irperf_in_full_only(void)
+{
+    if (!amd)
+        return;
+    test_begin("irperf");
+    change(POLICY_ALL);
+    expect(!irperf_gain() && !rdmsr(MSR_IRPERF), "it counts under a list");
+    expect(!(cpuid(0x80000008, 0).ebx & BIT(1)), "CPUID shows it under a list");
+    change(POLICY_FULL);
+    expect(irperf_gain() > LOOPS, "it does not count in mode full");
+    expect(cpuid(0x80000008, 0).ebx & BIT(1), "CPUID hides it in mode full");
+    change(POLICY_OFF);
+    expect(!rdmsr(MSR_IRPERF), "it reads while off");
+    change(POLICY_ARCHITECTURAL);
+    expect(!rdmsr(MSR_IRPERF), "it reads again under a list");
+    test_end();
+}
+
+/* What a last-branch record would hold is the hypervisor's, too. */
+static void no_last_branch(void)
+{
+    test_begin("last-branch");
+    wrmsr(MSR_DEBUGCTL, 1);
+    return_often();
+    for (u32 msr = MSR_LAST_BRANCH; msr < MSR_LAST_BRANCH + 4; msr++) {
+        u64 value = 1;
+
+        expect(rdmsr_safe(msr, &value) != NO_FAULT || !value, "%x reads %lx", msr, value);
+    }
+    expect(!(rdmsr(MSR_DEBUGCTL) & 1), "it is on");
     test_end();
 }
 
@@ -316,7 +405,10 @@ static void policy(u64 unused)
         denied_in_filtered_only();
         allowed_until_tightened();
         exact_meanwhile();
+        credited_after_a_change();
         off_reads_zero();
+        irperf_in_full_only();
+        no_last_branch();
         stops_elsewhere();
         samples_meanwhile((u32)option_number("changes", CHANGES));
     }

@@ -1,6 +1,6 @@
 /* reset.efi WAY: ends the machine, with firmware still there or (word `late`) after
- * ExitBootServices. Reboot: acpi, cf9, keyboard, port92, triple, efi (ResetSystem). Power-off: s5
- * (PM1 control), efi-off. */
+ * ExitBootServices. Reboot: acpi, cf9, keyboard, port92, triple, efi (ResetSystem). Power-off: s4,
+ * s5 (PM1 control), efi-off. */
 #include "cpu.h"
 #include "clock.h"
 #include "machine.h"
@@ -58,10 +58,22 @@ static void by_efi_off(void)
     runtime->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);
 }
 
+/* As Linux does: the type first, then all of it again with the bit that sleeps. */
+static void by_pm1(u8 type)
+{
+    u16 control = (u16)((inw(machine.pm1a_control) & ~0x3c00) | type << 10);
+    outw(machine.pm1a_control, control);
+    outw(machine.pm1a_control, (u16)(control | SLP_EN));
+}
+
+static void by_s4(void)
+{
+    by_pm1(machine.s4_type);
+}
+
 static void by_s5(void)
 {
-    u16 control = inw(machine.pm1a_control) & (u16)~0x3c00;
-    outw(machine.pm1a_control, (u16)(control | machine.s5_type << 10 | SLP_EN));
+    by_pm1(machine.s5_type);
 }
 
 static const struct {
@@ -75,6 +87,7 @@ static const struct {
     {"triple", by_triple_fault},
     {"efi-off", by_efi_off},
     {"efi", by_efi},
+    {"s4", by_s4},
     {"s5", by_s5},
 };
 

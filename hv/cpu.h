@@ -97,6 +97,7 @@ struct cpu {
         struct pmu_intel intel;
     } pmu;
     u64 apic_base; /* IA32_APIC_BASE as the guest last set it */
+    u64 icr;       /* when it was last stopped, in x2APIC's form */
     u32 xapic_ldr; /* logical destination as the guest last set it, for INIT/SIPI by logical address
                     */
     u32 xapic_dfr;
@@ -109,14 +110,17 @@ struct cpu {
     volatile u8 state; /* enum core_state */
     volatile u16 sipi; /* 0, or 0x100 | vector */
     bool init_sent;    /* an INIT that an ICR sent to a captured core has not exited yet */
+    bool started;      /* by a SIPI of its OS, since the last INIT */
 
     /* hv/guest/kick.h; numbers of stops, 0 for none. */
-    volatile u32 letter; /* this core is asked to stop; written by who asks, emptied by the core */
-    volatile u32 stopped_in;  /* the last that it has answered ... */
-    volatile u32 done_in;     /* ... and left */
+    volatile u32 letter;  /* this core is asked to stop; written by who asks, emptied by the core */
+    volatile u32 signals; /* sent to it for that */
+    volatile u32 stopped_in; /* the last that it has answered ... */
+    volatile u32 done_in;    /* ... and left */
+    u64 refused_at; /* exits so far, and one, when the last entry was refused (guest_refused) */
     struct guest_state noted; /* VMX: when it was stopped, for the console */
     volatile bool kept;       /* for the console, hv/guest/management.h; never a guest's again */
-    volatile bool deaf;       /* in wait-for-SIPI, where no signal is seen; set by the core */
+    volatile bool leaving;    /* where INITs do not exit: one is on its way, never enter again */
 
     struct known_store known_stores[KNOWN_STORES]; /* xAPIC writes, hv/apic/apic.c */
 };

@@ -35,9 +35,10 @@ struct guest_pmu {
 struct guest {
     const struct boot_guest *boot;
     u32 index;
-    volatile u8 state;      /* enum guest_run */
-    volatile u32 life;      /* cpu->life of a core that runs it, or may */
-    struct page_map map;    /* second level; entries change under hv_lock only */
+    volatile u8 state;   /* enum guest_run */
+    volatile u32 life;   /* cpu->life of a core that runs it, or may */
+    struct page_map map; /* second level; entries change under hv_lock only */
+    u64 *no_apic; /* of the firmware's: the map of cores whose APIC has no page (memory_root) */
     u64 ones[MAP_LEVELS];   /* what it finds where nothing is: page_map.h */
     u64 msr_map, io_map;    /* permission maps, in the vendor's format */
     struct msr_context msr; /* what the MSR table is judged by */
@@ -64,6 +65,12 @@ bool guests_prepare(void);
 
 /* From now on the core is this guest's. */
 void guest_own(struct cpu *cpu, struct guest *guest);
+
+/* The host's tables while a core is this guest's: memory/memory.h. */
+static inline u64 guest_host_cr3(const struct guest *guest)
+{
+    return guest->index ? hv.lean_cr3 : hv.host_cr3;
+}
 
 static inline bool is_partition(const struct guest *guest)
 {
@@ -101,6 +108,11 @@ void guest_start(struct guest *guest);
 
 /* A partition has done what nobody can go on from; said already. */
 __attribute__((noreturn)) void guest_fail(struct cpu *self);
+
+/* On a core whose guest the processor has just refused to enter. Returns, for the reason to be said
+ * and the life to end; but not when nothing has exited since the last time: what is written at the
+ * beginning of a life is refused in the next one too, so the core is stopped. */
+void guest_refused(struct cpu *self);
 
 /* Its cores in this state. */
 u32 guest_cores(const struct guest *guest, enum core_state state);

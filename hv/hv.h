@@ -13,10 +13,12 @@ struct guest;
 struct hv {
     struct boot_info *info; /* our copy, inside the region; `guests` in it likewise */
     u64 cpu_blocks;         /* address of the first */
-    u64 host_cr3;           /* root of the host's own tables */
+    u64 host_cr3;           /* roots of the host's own tables, memory/memory.h */
+    u64 lean_cr3, full_cr3; /* where there are partitions, else the same */
     u64 host_cr4;
     u32 host_levels; /* of the host's own tables: 5 when the firmware runs with CR4.LA57 */
     bool host_gib_pages;
+    bool auto_ibrs; /* AMD: EFER.AIBRSE keeps guests' branches out of the host's predictions */
     struct page_map shape; /* of second-level maps */
     struct page_pool pool; /* start-up allocations */
     struct page_pool first_touch;
@@ -30,6 +32,7 @@ struct hv {
     u32 owner_count;
     u16 *owners;     /* by APIC ID, whose a core is; NULL where there is one guest */
     bool police_icr; /* writes to ICRs exit, so that INIT and SIPI are seen before they are sent */
+    bool watching;   /* where they need not always: they do now (guest/watch.h; hv_lock) */
     bool released;   /* the firmware has given up the cores that are not its guest's */
     bool touched_hidden; /* the first touch of hidden memory was reported (hv_lock) */
 };

@@ -48,19 +48,29 @@ struct vendor {
     /* Whether an INIT makes a running guest exit (AMD: VM_CR.R_INIT) instead of resetting the core.
      */
     bool (*init_exits)(void);
-    /* Whether a SIPI brings a waiting core back into its guest by an exit (VMX). Elsewhere SIPIs
-     * are seen only at the sender's ICR. */
-    bool sipi_exits;
+    /* Whether writes to the ICR may go without an exit while nobody starts cores (guest/watch.h).
+     */
+    bool icr_may_rest;
+    /* Where INITs do not exit: a core that has left its guest takes the one that resets it. */
+    __attribute__((noreturn)) void (*await_reset)(struct cpu *cpu);
     /* A guest's `msr` has changed while its cores are stopped: its permission map follows ... */
     void (*write_permissions)(const struct guest *guest);
     /* ... and on each core, before it enters its guest, what it keeps of them. */
     void (*permissions_changed)(struct cpu *cpu);
+    /* On the core: memory_root() has changed. */
+    void (*map_changed)(struct cpu *cpu);
+    /* On each core likewise, when entries of its guest's map have changed that were present. NULL
+     * where none do. */
+    void (*flush_map)(void);
     /* What makes a core leave its guest for hv/guest/kick.c, as an ICR value without destination
      * ... */
     u32 (*signal_icr)(void);
     /* ... and on the core, whose guest is out: one that is still on its way is let in and
      * forgotten. An NMI of the guest's is not. */
     void (*absorb_signal)(struct cpu *cpu);
+    /* On a core whose guest is out, during a stop: lets SMIs in; the guest's NMIs are passed on.
+     * NULL where nothing is held back. */
+    void (*let_smi_in)(struct cpu *cpu);
     /* From the machine-check handler: delivers #MC at the next entry. False if that entry carries
      * an event. */
     bool (*inject_machine_check)(struct cpu *cpu);

@@ -7,10 +7,13 @@ MEMORY ?= $(if $(filter P,$(BED)),768,512)
 VENDOR ?=
 ON_P   := $(or $(VENDOR),intel)
 BED    ?= $(if $(filter intel,$(VENDOR)),P,Q)
+# ACCEL=kvm: bed Q on this machine's own virtualization, whichever vendor's.
+ACCEL  ?=
 
 ##   make             build/cede.efi, and build/hv.elf inside it
 ##   make run         a Linux shell on an emulated machine under Cede; CPUS=4 MEMORY=512 VENDOR=amd|intel BED=Q|P;
-##                    without a terminal, stdin's lines are typed there, and the machine ends with them
+##                    ACCEL=kvm: on this machine's own KVM, nested; without a terminal, stdin's lines are typed
+##                    there, and the machine ends with them
 ##   make demo        perf bare and under Cede, narrated; VENDOR=amd|intel
 ##   make test        lint, unit tests, bed tests, bench; at most 45 minutes on 2 cores
 ##   make lint        formatting, static analysis, layers, documents
@@ -29,7 +32,7 @@ help:
 # --- a Linux guest --------------------------------------------------------------------------------
 LINUX       := $(BUILD)/linux
 LINUX_FILES := $(LINUX)/initrd.gz
-LINUX_NEEDS := tools/linux tools/lib.sh $(shell find tools/linux-init tools/linux-module -type f) \
+LINUX_NEEDS := tools/linux tools/debian-kernel.sh tools/lib.sh $(shell find tools/linux-init tools/linux-module -type f) \
                hv/include/hypercall.h
 
 $(LINUX)/initrd.gz: $(LINUX_NEEDS)
@@ -44,7 +47,8 @@ run:
 PERF_GZ    := $(BUILD)/tools/pmu-bochs/perf.gz
 # Without a terminal, lines of stdin are typed at the shell's prompts, and its end is the machine's.
 RUN_PROMPT := --prompt '[\r\n]([/~]\S* \#|>) '
-RUN_ON_Q   := --options 'console=ttyS0 initrd=\initrd.gz'
+RUN_ON_Q   := $(if $(ACCEL),--accel $(ACCEL)) --options 'console=ttyS0 initrd=\initrd.gz'
+RUN_ON_N   := --options 'console=ttyS0 initrd=\initrd.gz'
 RUN_ON_P   := --vendor $(ON_P) --add $(PERF_GZ)=perf.gz \
               --options 'console=ttyS0,115200 tsc=reliable initrd=\initrd.gz initrd=\perf.gz'
 
@@ -62,7 +66,8 @@ demo-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(LINUX_FILES) $(PERF_GZ)
 
 # --- lint -----------------------------------------------------------------------------------------
 C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
-SH_FILES   := tools/setup tools/linux tools/demo tools/foreign tools/image tools/usb tools/usb_selftest tools/test-elsewhere tools/lib.sh .ci/run
+SH_FILES   := tools/setup tools/linux tools/debian-kernel.sh tools/nested/build tools/demo tools/foreign tools/image \
+              tools/usb tools/usb_selftest tools/test-elsewhere tools/lib.sh .ci/run
 # Why each check is off is said in tools/cppcheck.suppressions.
 CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability,performance \
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
@@ -79,11 +84,11 @@ lint-format:
 	@clang-format --dry-run -Werror $(C_FILES)
 
 lint-c:
-	@$(CPPCHECK) $(filter %.c,$(filter-out tools/linux-module/%,$(C_FILES)))
+	@$(CPPCHECK) $(filter %.c,$(filter-out tools/linux-module/% tools/nested/module/%,$(C_FILES)))
 
 lint-sh:
 	@shellcheck -S warning -x -P tools -s bash $(SH_FILES)
-	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/*
+	@shellcheck -S warning -s dash -e SC3043 tools/linux-init/etc/rc tools/linux-init/tests/* tools/nested/init
 
 lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib \

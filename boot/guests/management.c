@@ -68,15 +68,9 @@ static void set_exit(EFI_EXIT_BOOT_SERVICES function)
 
 void management_arrange(const struct conf *conf, const struct plan *plan)
 {
-    u32 hidden = 0;
-
     for (u32 i = 0; i < plan->count; i++)
-        if (plan->cpus[i].guest || i == conf->wire.management) {
+        if (plan->cpus[i].guest || i == conf->wire.management)
             acpi_hide_cpu(plan->cpus[i].apic_id);
-            hidden++;
-        }
-    if (!hidden)
-        return;
     firmwares_exit = BS->ExitBootServices;
     set_exit(exit_boot_services);
 }

@@ -98,6 +98,10 @@ static void read_sleep(const u8 *aml, size_t size, struct boot_sleep *sleep)
         sleep->s5_typ_b = b;
         sleep->s5_known = 1;
     }
+    if (sleep->s4_typ_a == 0xff && aml_sleep_type(aml, size, '4', &a, &b)) {
+        sleep->s4_typ_a = a;
+        sleep->s4_typ_b = b;
+    }
     if (sleep->s3_typ == 0xff && aml_sleep_type(aml, size, '3', &a, &b))
         sleep->s3_typ = a;
 }
@@ -107,8 +111,8 @@ static void gather_sleep(const struct root *root, struct acpi *acpi)
     const u8 *dsdt = at_physical(acpi->fadt.dsdt), *ssdt;
     size_t size = table_size(dsdt, "DSDT"), at = 0;
 
-    acpi->sleep = (struct boot_sleep){
-        .pm1a_cnt = acpi->fadt.pm1a_cnt, .pm1b_cnt = acpi->fadt.pm1b_cnt, .s3_typ = 0xff};
+    acpi->sleep.pm1a_cnt = acpi->fadt.pm1a_cnt;
+    acpi->sleep.pm1b_cnt = acpi->fadt.pm1b_cnt;
     if (size)
         read_sleep(dsdt, size, &acpi->sleep);
     while ((ssdt = next_table(root, "SSDT", &at, &size)))
@@ -121,7 +125,8 @@ bool acpi_gather(struct acpi *acpi)
     const u8 *table;
     size_t size;
 
-    *acpi = (struct acpi){.fadt.reset.space = 0xff, .sleep.s3_typ = 0xff};
+    *acpi = (struct acpi){.fadt.reset.space = 0xff,
+                          .sleep = {.s3_typ = 0xff, .s4_typ_a = 0xff, .s4_typ_b = 0xff}};
     if (!find_root(&root))
         return true;
     acpi->present = true;

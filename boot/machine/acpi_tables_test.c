@@ -304,6 +304,8 @@ static void sleep_types(void **state)
     assert_true(SLEEP_IN("\x08_S5_\x12\x03\x01\x0a\x05", '5')); /* one element stands for both */
     assert_int_equal(b, 5);
     assert_false(SLEEP_IN("\x08_S4_\x12\x06\x04\x01\x01\x00\x00", '5'));
+    assert_true(SLEEP_IN("\x08_S4_\x12\x06\x04\x0a\x06\x0a\x04\x00\x00", '4'));
+    assert_true(a == 6 && b == 4);
     assert_false(SLEEP_IN("_S5_\x12\x06\x04\x01\x01\x00\x00", '5')); /* a mention */
     assert_false(SLEEP_IN("\x08_S5_\x12\x06\x04"
                           "ABCD",

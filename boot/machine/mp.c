@@ -81,6 +81,8 @@ void mp_free(struct mp *mp)
 static void check_cpu(struct mp_cpu *cpu)
 {
     cpu->verdict = preflight(&real_cpu);
+    if (cpu->verdict == PREFLIGHT_OK)
+        preflight_traits(&real_cpu, &cpu->traits);
     cpu->shadow_stack = has_shadow_stack();
     cpu->apic_base = real_cpu.rdmsr(IA32_APIC_BASE);
     cpu->efer = real_cpu.rdmsr(IA32_EFER);
@@ -105,9 +107,21 @@ static void EFIAPI check_here(void *argument)
         mp->unlisted = own_apic_id();
 }
 
-static bool is_good(const struct mp_cpu *cpu)
+static bool passes(const struct mp_cpu *cpu)
 {
-    return !cpu->firmware || (cpu->checked && cpu->verdict == PREFLIGHT_OK && !cpu->shadow_stack);
+    return cpu->checked && cpu->verdict == PREFLIGHT_OK && !cpu->shadow_stack;
+}
+
+static const struct preflight_traits *boot_traits(const struct mp *mp)
+{
+    return &mp->cpus[mp->bsp].traits;
+}
+
+static bool is_good(const struct mp *mp, const struct mp_cpu *cpu)
+{
+    return !cpu->firmware ||
+           (passes(cpu) && (!passes(&mp->cpus[mp->bsp]) ||
+                            preflight_differ(&cpu->traits, boot_traits(mp)) == TRAITS));
 }
 
 static const char *reason(const struct mp_cpu *cpu)
@@ -119,12 +133,30 @@ static const char *reason(const struct mp_cpu *cpu)
     return preflight_text(cpu->verdict);
 }
 
+static void explain_difference(const struct mp *mp, const struct mp_cpu *cpu)
+{
+    enum preflight_trait trait = preflight_differ(&cpu->traits, boot_traits(mp));
+
+    refuse("the processor with APIC ID 0x%x cannot be captured: its %s are not the boot "
+           "processor's (0x%lx, there 0x%lx): bring all to one microcode, or disable it in the "
+           "firmware setup",
+           cpu->apic_id, preflight_trait_text(trait), cpu->traits.of[trait],
+           boot_traits(mp)->of[trait]);
+}
+
 static void explain(const struct mp *mp)
 {
-    for (u32 i = 0; i < mp->count; i++)
-        if (!is_good(&mp->cpus[i]))
-            refuse("the processor with APIC ID 0x%x cannot be captured: %s", mp->cpus[i].apic_id,
-                   reason(&mp->cpus[i]));
+    for (u32 i = 0; i < mp->count; i++) {
+        const struct mp_cpu *cpu = &mp->cpus[i];
+
+        if (is_good(mp, cpu))
+            continue;
+        if (passes(cpu))
+            explain_difference(mp, cpu);
+        else
+            refuse("the processor with APIC ID 0x%x cannot be captured: %s", cpu->apic_id,
+                   reason(cpu));
+    }
     if (mp->unlisted != ~0U)
         refuse("the processor with APIC ID 0x%x is in no list of the firmware", mp->unlisted);
 }
@@ -145,7 +177,7 @@ bool mp_check(struct mp *mp)
         return false;
     }
     for (u32 i = 0; i < mp->count; i++)
-        good = good && is_good(&mp->cpus[i]);
+        good = good && is_good(mp, &mp->cpus[i]);
     good = good && mp->unlisted == ~0U;
     if (!good)
         explain(mp);
@@ -173,11 +205,16 @@ static void EFIAPI capture_here(void *argument)
 u32 mp_capture_aps(struct capture *capture)
 {
     struct mp *mp = capture->mp;
+    EFI_STATUS status = EFI_SUCCESS;
     u32 captured = 0;
 
     if (mp->aps)
-        mp->services->StartupAllAPs(mp->services, capture_here, FALSE, NULL, TIMEOUT_US, capture,
-                                    NULL);
+        status = mp->services->StartupAllAPs(mp->services, capture_here, FALSE, NULL, TIMEOUT_US,
+                                             capture, NULL);
+    if (EFI_ERROR(status))
+        warn("the firmware's MP Services report 0x%lx after the processors' capture: restart the "
+             "machine if one is missing",
+             status);
     for (u32 i = 0; i < mp->count; i++)
         captured += i != mp->bsp && mp->cpus[i].started && mp->cpus[i].status == HV_OK;
     return captured;

@@ -16,6 +16,7 @@ struct mp_cpu {
 
     volatile bool checked;
     enum preflight verdict;
+    struct preflight_traits traits; /* if it passed */
     bool shadow_stack;
     u64 apic_base, efer, cr4, pat;
     u64 vm_control;        /* VM_CR or IA32_FEATURE_CONTROL */
@@ -36,9 +37,9 @@ struct mp {
 bool mp_list(struct mp *mp, const struct acpi *acpi);
 void mp_free(struct mp *mp);
 
-/* Runs the preflight on each processor that the firmware can reach, this one included. False when
- * one fails, does not answer, or cannot be asked; mp_explain() says which and why. Changes nothing.
- */
+/* Runs the preflight on each processor that the firmware can reach, this one included. False,
+ * having said which and why, when one fails, differs from this one, does not answer, or cannot be
+ * asked. Changes nothing. */
 bool mp_check(struct mp *mp);
 
 /* How to make a processor a guest. */

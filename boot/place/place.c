@@ -22,8 +22,8 @@ bool place_open_image(struct place *place)
 u64 place_region_size(const struct place *place, const struct plan *plan,
                       const struct memory *memory)
 {
-    u64 size =
-        hv_region_size(place->elf.image_size, plan->count, memory->map_top, memory->gib_pages);
+    u64 size = hv_region_size(place->elf.image_size, plan->count, memory->map_top,
+                              memory->gib_pages, plan->guest_count > 1);
 
     for (u32 i = 0; i < plan->guest_count; i++)
         size += hv_guest_size(&plan->guests[i]);

@@ -31,17 +31,23 @@ static void say_cores(const struct mp *mp)
     u32 count = captured(mp);
 
     say("cede: cores: %u captured, %u policed until they start\n", count, mp->count - count);
-    for (u32 i = 0; i < mp->count; i++)
-        if (mp->cpus[i].started && mp->cpus[i].status != HV_OK)
-            say("cede: core with APIC ID 0x%x was not captured: %s\n", mp->cpus[i].apic_id,
-                hv_status_text(mp->cpus[i].status));
+    for (u32 i = 0; i < mp->count; i++) {
+        const struct mp_cpu *cpu = &mp->cpus[i];
+
+        if (cpu->firmware && !(cpu->started && cpu->status == HV_OK))
+            say("cede: core with APIC ID 0x%x was not captured: %s\n", cpu->apic_id,
+                cpu->started ? hv_status_text(cpu->status) : "the firmware did not start it");
+    }
 }
 
-void banner(const struct conf *conf, const struct mp *mp, const struct boot_uart *uart)
+void banner(const struct options *options, const struct conf *conf, const struct mp *mp,
+            const struct boot_uart *uart)
 {
     char console[48], list[24];
 
     say("cede: version %s\n", version_text());
+    if (options->junk)
+        say("cede: load options: %lu bytes that are no text, ignored\n", options->junk);
     say_cores(mp);
     say("cede: memory: %lu bytes kept, %lu of them page tables\n",
         hypercall(HYPERCALL_MEMORY, 0, 0), hypercall(HYPERCALL_MEMORY, 0, 1));

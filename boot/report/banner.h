@@ -3,10 +3,12 @@
 #define CEDE_BANNER_H
 
 #include "conf/conf.h"
+#include "conf/options.h"
 #include "machine/mp.h"
 
 /* Called as a guest: asks the hypervisor by hypercall. */
-void banner(const struct conf *conf, const struct mp *mp, const struct boot_uart *uart);
+void banner(const struct options *options, const struct conf *conf, const struct mp *mp,
+            const struct boot_uart *uart);
 
 /* "0.1.0" */
 const char *version_text(void);

@@ -92,6 +92,8 @@ static void report_acpi(const struct acpi *acpi)
         say("cede: acpi: S5 types %u and %u\n", sleep->s5_typ_a, sleep->s5_typ_b);
     else
         say("cede: acpi: S5 not readable\n");
+    if (sleep->s4_typ_a != 0xff)
+        say("cede: acpi: S4 types %u and %u\n", sleep->s4_typ_a, sleep->s4_typ_b);
     say("cede: acpi: S3 %s, S0ix %s\n", sleep->s3_typ != 0xff ? "offered, will be hidden" : "no",
         fadt->low_power_s0 ? "offered, will be hidden" : "no");
 }
@@ -164,12 +166,14 @@ static void judge_machine(EFI_HANDLE image, const struct conf *conf)
     acpi_free(&acpi);
 }
 
-EFI_STATUS check_report(EFI_HANDLE image)
+EFI_STATUS check_report(EFI_HANDLE image, const struct options *options)
 {
     static struct conf conf;
 
     refuse_for_check();
     say("cede: check, version %s; nothing is changed\n", version_text());
+    if (options->unknown[0])
+        refuse(OPTIONS_UNKNOWN, options->unknown);
     report_firmware();
     check_cpu_report();
     bool conf_good = conf_load(image, &conf);

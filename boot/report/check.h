@@ -3,10 +3,11 @@
 #ifndef CEDE_CHECK_H
 #define CEDE_CHECK_H
 
+#include "conf/options.h"
 #include "uefi/uefi.h"
 
 /* Reports on the console and changes nothing. An error if Cede would refuse to start here. */
-EFI_STATUS check_report(EFI_HANDLE image);
+EFI_STATUS check_report(EFI_HANDLE image, const struct options *options);
 
 /* check_cpu.c */
 void check_cpu_report(void);

@@ -3,7 +3,7 @@
 #include "fault.h"
 #include "paging.h"
 
-enum { TURNS = 1000, SLOT = 240, CR4_PCE = 1 << 8 };
+enum { TURNS = 1000, SLOT = 240 };
 
 static void user(core_work *function, u64 argument)
 {

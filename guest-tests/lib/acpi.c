@@ -99,5 +99,6 @@ void acpi_read(struct machine *m)
     }
     u64 dsdt = length >= 148 && get64(fadt + 140) ? get64(fadt + 140) : get32(fadt + 40);
     m->s3_type = sleep_type(dsdt, "_S3_");
+    m->s4_type = sleep_type(dsdt, "_S4_");
     m->s5_type = sleep_type(dsdt, "_S5_");
 }

@@ -34,12 +34,12 @@ static u32 path_size(const u8 *path)
 }
 
 /* The volume's device path, a file node, an end node (UEFI 10.3.5.4). */
-static u8 *device_path(EFI_HANDLE volume, const char *file)
+const u8 *chain_path(const char *file, u32 *whole)
 {
     EFI_GUID guid = {0x09576e91, 0x6d3f, 0x11d2, {0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
     static u8 path[1024];
     const u8 *base = NULL;
-    services()->HandleProtocol(volume, &guid, (void **)&base);
+    services()->HandleProtocol(own_volume(), &guid, (void **)&base);
     u32 size = base ? path_size(base) : 0, length = 0;
     for (u32 i = 0; i < size && i < 512; i++) {
         path[i] = base[i];
@@ -56,14 +56,34 @@ static u8 *device_path(EFI_HANDLE volume, const char *file)
     node[node_size] = NODE_END;
     node[node_size + 1] = 0xff;
     node[node_size + 2] = 4;
+    *whole = size + node_size + 4;
     return path;
 }
 
+bool chain_to(const char *file, const void *options, u32 size, EFI_STATUS *status)
+{
+    EFI_HANDLE child = NULL;
+    u32 path_size;
+    const void *path = chain_path(file, &path_size);
+    *status = services()->LoadImage(FALSE, machine.image, (void *)path, NULL, 0, &child);
+    if (EFI_ERROR(*status)) {
+        say("info: LoadImage %s: status %lx", file, *status);
+        return false;
+    }
+    EFI_LOADED_IMAGE *image = loaded_image(child);
+    if (image && size) {
+        image->LoadOptions = (void *)options;
+        image->LoadOptionsSize = size;
+    }
+    *status = services()->StartImage(child, NULL, NULL);
+    say("info: StartImage %s: status %lx", file, *status);
+    return true;
+}
+
 /* What follows the path in the load options is the child's. */
-static void pass_options(EFI_HANDLE child)
+bool chain(EFI_STATUS *status)
 {
     static u16 options[COUNT(machine.options)];
-    EFI_LOADED_IMAGE *image = loaded_image(child);
     const char *rest = machine.options;
     u32 length = 0;
     while (*rest && *rest != ' ') {
@@ -75,26 +95,8 @@ static void pass_options(EFI_HANDLE child)
     for (; rest[length]; length++) {
         options[length] = (u8)rest[length];
     }
-    if (image && length) {
-        image->LoadOptions = options;
-        image->LoadOptionsSize = (length + 1) * sizeof *options;
-    }
-}
-
-bool chain(EFI_STATUS *status)
-{
-    EFI_HANDLE child = NULL;
-    const char *file = machine.options[0] == '\\' ? machine.options : "\\cede.efi";
-    u8 *path = device_path(own_volume(), file);
-    *status = services()->LoadImage(FALSE, machine.image, (void *)path, NULL, 0, &child);
-    if (EFI_ERROR(*status)) {
-        say("info: LoadImage %s: status %lx", file, *status);
-        return false;
-    }
-    pass_options(child);
-    *status = services()->StartImage(child, NULL, NULL);
-    say("info: StartImage %s: status %lx", file, *status);
-    return true;
+    return chain_to(machine.options[0] == '\\' ? machine.options : "\\cede.efi", options,
+                    length ? (length + 1) * sizeof *options : 0, status);
 }
 
 void chain_expect_refusal(void)

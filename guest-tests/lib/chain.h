@@ -10,6 +10,12 @@
  * *status is LoadImage's or StartImage's. */
 bool chain(EFI_STATUS *status);
 
+/* Likewise, of what is given here. */
+bool chain_to(const char *file, const void *options, u32 size, EFI_STATUS *status);
+
+/* The device path of a file on that volume, and how many bytes it has; until the next call. */
+const u8 *chain_path(const char *file, u32 *size);
+
 /* The probe `chain-returns`: it was loaded, and came back with an error. */
 void chain_expect_refusal(void);
 

@@ -13,6 +13,7 @@ enum {
     CR0_AM = 1 << 18,
     CR4_PAE = 1 << 5,
     CR4_PGE = 1 << 7,
+    CR4_PCE = 1 << 8,
     CR4_OSFXSR = 1 << 9,
     CR4_OSXMMEXCPT = 1 << 10,
     CR4_LA57 = 1 << 12,
@@ -20,8 +21,11 @@ enum {
     CR4_PCIDE = 1 << 17,
     CR4_OSXSAVE = 1 << 18,
     CR4_PKE = 1 << 22,
+    RFLAGS_FIXED = 1 << 1,
     RFLAGS_TF = 1 << 8,
     RFLAGS_IF = 1 << 9,
+    RFLAGS_IOPL = 3 << 12,
+    RFLAGS_RF = 1 << 16,
     RFLAGS_AC = 1 << 18,
     EFER_SCE = 1 << 0,
     EFER_NXE = 1 << 11,
@@ -71,10 +75,13 @@ static inline void wrmsr(u32 msr, u64 value)
 }
 
 /* Event selectors and counters, which every processor of the vendor has: on AMD PERF_CTLn,
- * PERF_CTRn (APM 13.2), on Intel IA32_PERFEVTSELx, IA32_PMCx (SDM 20.2.1). */
+ * PERF_CTRn (APM 13.2), on Intel IA32_PERFEVTSELx, IA32_PMCx (SDM 20.2.1). KVM without a PMU takes
+ * writes to selectors by their older names only. */
+extern bool only_old_names; /* known from find_selectors() on */
+
 static inline u32 msr_selector(u32 n)
 {
-    return is_amd ? 0xc0010200 + 2 * n : 0x186 + n;
+    return !is_amd ? 0x186 + n : only_old_names ? 0xc0010000 + n : 0xc0010200 + 2 * n;
 }
 
 static inline u32 msr_counter(u32 n)

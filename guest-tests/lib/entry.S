@@ -88,11 +88,12 @@ attempt_abort:
         mov %ecx, %es
         jmp attempt_end
 
-/* void enter_user(function, argument, u64 user_stack): ring 3 by IRETQ; it ends with INT 0x80. */
+/* void enter_user(function, argument, u64 user_stack, u64 rflags): ring 3 by IRETQ; it ends with INT 0x80. */
         .globl enter_user
 enter_user:
         mov %rdi, %rax
         mov %rsi, %rdi
+        mov %rcx, %r8
         lea user_end(%rip), %rcx
         mov %rcx, -8(%rdx)
         sub $8, %rdx
@@ -101,8 +102,7 @@ enter_user:
         mov %ecx, %es
         push $0x3b
         push %rdx
-        push $0x202
-        andl $~0x200, (%rsp)
+        push %r8
         push $0x43
         push %rax
         iretq

@@ -23,7 +23,7 @@ struct table_register {
 
 struct user_call {
     core_work *function;
-    u64 argument;
+    u64 argument, rflags;
 };
 
 struct msr_call {
@@ -33,7 +33,7 @@ struct msr_call {
 
 int attempt_call(core_work *function, u64 argument, u64 *saved_rsp);
 void attempt_abort(u64 saved_rsp, int vector) __attribute__((noreturn));
-void enter_user(core_work *function, u64 argument, u64 stack);
+void enter_user(core_work *function, u64 argument, u64 stack, u64 rflags);
 void exception_dispatch(struct frame *frame);
 
 static struct gate idt[256] __attribute__((aligned(16)));
@@ -136,13 +136,18 @@ int attempt(core_work *function, u64 argument, struct fault *fault)
 static void user_start(u64 argument)
 {
     struct user_call *call = (struct user_call *)argument;
-    enter_user(call->function, call->argument, (u64)this_core() + CORE_USER_TOP);
+    enter_user(call->function, call->argument, (u64)this_core() + CORE_USER_TOP, call->rflags);
+}
+
+int attempt_user_with(u64 rflags, core_work *function, u64 argument, struct fault *fault)
+{
+    struct user_call call = {function, argument, rflags | RFLAGS_FIXED};
+    return attempt(user_start, (u64)&call, fault);
 }
 
 int attempt_user(core_work *function, u64 argument, struct fault *fault)
 {
-    struct user_call call = {function, argument};
-    return attempt(user_start, (u64)&call, fault);
+    return attempt_user_with(0, function, argument, fault);
 }
 
 static void do_rdmsr(u64 argument)

@@ -20,6 +20,9 @@ int attempt(core_work *function, u64 argument, struct fault *fault);
 /* The same at CPL 3, on the core's user stack. */
 int attempt_user(core_work *function, u64 argument, struct fault *fault);
 
+/* With more of RFLAGS set: IOPL, TF. */
+int attempt_user_with(u64 rflags, core_work *function, u64 argument, struct fault *fault);
+
 /* These return the vector or NO_FAULT. */
 int rdmsr_safe(u32 msr, u64 *value);
 int wrmsr_safe(u32 msr, u64 value);

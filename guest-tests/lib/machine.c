@@ -9,8 +9,8 @@
 
 enum { MAP_PAGES = 32 };
 
-bool is_amd;
-struct machine machine = {.reset_space = 0xff, .s3_type = 0xff, .s5_type = 0xff};
+bool is_amd, only_old_names;
+struct machine machine = {.reset_space = 0xff, .s3_type = 0xff, .s4_type = 0xff, .s5_type = 0xff};
 
 static const EFI_GUID loaded_image_guid = {
     0x5b1b31a1, 0x9562, 0x11d2, {0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b}};
@@ -144,6 +144,11 @@ EFI_STATUS machine_run(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware, core_work *
     return EFI_SUCCESS;
 }
 
+void find_selectors(void)
+{
+    only_old_names = is_amd && wrmsr_safe(0xc0010200, 0) != NO_FAULT;
+}
+
 static void mask_legacy_interrupts(void)
 {
     outb(0x21, 0xff);
@@ -169,5 +174,6 @@ void machine_leave_firmware(void)
     WRITE_CR(4, (READ_CR(4) & CR4_LA57) | CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT);
     core_load(cores[0]);
     apic_enable();
+    find_selectors();
     cores[0]->starts = 1;
 }

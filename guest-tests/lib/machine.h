@@ -13,8 +13,8 @@ struct machine {
     u16 pm1a_event, pm1a_control, pm_timer;
     u8 reset_space, reset_value; /* FADT RESET_REG; space 0xff: none */
     u64 reset_address;
-    u8 s3_type, s5_type; /* SLP_TYP from the DSDT, 0xff: not there */
-    u8 *map;             /* the last memory map */
+    u8 s3_type, s4_type, s5_type; /* SLP_TYP from the DSDT, 0xff: not there */
+    u8 *map;                      /* the last memory map */
     UINTN map_size, map_stride;
 };
 
@@ -26,6 +26,9 @@ EFI_STATUS machine_run(EFI_HANDLE image, EFI_SYSTEM_TABLE *firmware, core_work *
 
 /* ExitBootServices, then the library's tables; interrupts are off and stay off. */
 void machine_leave_firmware(void);
+
+/* Which names of the event selectors this processor takes; wants the library's tables. */
+void find_selectors(void);
 
 /* Reads the memory map into machine.map; returns its key. */
 UINTN machine_read_map(void);

@@ -55,7 +55,7 @@ trampoline_begin:
         xorl %ecx, %ecx
         cpuid
         cmpl $0x444d4163, %ecx      /* "cAMD" */
-        movl $0xc0010200, %ecx
+        movl $0xc0010000, %ecx      /* the name of PERF_EVT_SEL0 that KVM without a PMU takes */
         je 1f
         movl $0x186, %ecx
 1:      xorl %eax, %eax

@@ -117,6 +117,35 @@ static __attribute__((noreturn)) void end(void)
     }
 }
 
+static void wait_for_key(char key)
+{
+    enum { COM1 = 0x3f8, COM1_STATUS = 0x3fd };
+
+    while (!(inb(COM1_STATUS) & 1) || inb(COM1) != key) {
+        pause();
+    }
+}
+
+static void state(void)
+{
+    say("state: begin");
+    show_state(0);
+    for (u32 i = 1; i < core_count; i++) {
+        core_run(cores[i], show_state, 0, 600000);
+    }
+    say("state: end");
+    wait_for_key('d');
+    for (u32 i = 1; i < core_count; i++) {
+        core_begin(cores[i], dirty_state, 0);
+    }
+    while (dirty_cores < core_count - 1) {
+        pause();
+    }
+    dirty_state(0);
+    say("state: dirty");
+    wait_for_key('r'); /* or Cede's line about the reset would cut this one */
+}
+
 void partition_main(const u8 *params, u64 cr3)
 {
     boot_params = params;
@@ -134,6 +163,9 @@ void partition_main(const u8 *params, u64 cr3)
     probe_cores();
     if (has_word("dirty")) {
         dirty_memory();
+    }
+    if (has_word("state")) {
+        state();
     }
     if (has_word("work=")) {
         work(word_number("work=", 1));

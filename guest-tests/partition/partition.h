@@ -3,6 +3,7 @@
  *     name=NAME           stands in front of each probe's name
  *     quick               leaves out the probes that take time
  *     dirty               leaves all memory full of a pattern, which the next start must not find
+ *     state               shows what is in the registers, and on the key d leaves all of them dirty
  *     work=N              then N rounds (0: for ever) of a checked workload on all cores
  *     hostile, rounds=N   then tries every way out, N times
  *     end=off|reset|halt|triple|wild
@@ -25,8 +26,11 @@ extern const char image_start[] __asm__("_start"), image_end[] __asm__("_end");
 void probe_start(void);  /* what the boot protocol promises */
 void probe_memory(void); /* zero but for the pieces */
 void dirty_memory(void);
-void probe_machine(void); /* ports, CPUID, the x2APIC's lock */
-void probe_cores(void);   /* INIT, SIPI, IPIs, the TSC */
+void probe_machine(void);    /* ports, CPUID, the x2APIC's lock */
+void probe_cores(void);      /* INIT, SIPI, IPIs, the TSC */
+void show_state(u64 unused); /* on the running core */
+void dirty_state(u64 unused);
+extern volatile u32 dirty_cores; /* that have done it */
 void work(u64 rounds);
 void hostile(u64 rounds);
 void wild_tables(void); /* of random entries: the end */

@@ -20,8 +20,9 @@ enum {
     ACPI_END = 0x100000,
 };
 
-#define PATTERN 0xdeadbeefcafef00dULL
-#define LOCKED  BIT(0) /* IA32_XAPIC_DISABLE_STATUS */
+#define X2APIC_ESR 0x828
+#define PATTERN    0xdeadbeefcafef00dULL
+#define LOCKED     BIT(0) /* IA32_XAPIC_DISABLE_STATUS */
 
 static u32 get32(const u8 *at)
 {
@@ -57,6 +58,7 @@ void probe_start(void)
     expect(boot_params[0x210] == 0xff, "type_of_loader %x", (u32)boot_params[0x210]);
     expect(!(rflags() & RFLAGS_IF), "interrupts are on");
     expect(rdmsr(MSR_EFER) == 0x500, "EFER %lx", rdmsr(MSR_EFER));
+    expect(rdmsr(X2APIC_ESR) == 0, "the APIC holds an error against us: %lx", rdmsr(X2APIC_ESR));
     expect(memory_end >= MIB(16), "memory ends at %lx", memory_end);
     expect(word_number("tsc_early_khz=", 0) > 1000, "tsc_early_khz: %s", command_line());
     test_end();

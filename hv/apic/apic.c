@@ -41,8 +41,14 @@ void apic_send(u32 apic_id, u32 low)
 void apic_note(struct cpu *cpu)
 {
     cpu->apic_base = rdmsr(IA32_APIC_BASE);
-    if (!(cpu->apic_base & APIC_BASE_EN) || x2apic_mode())
+    cpu->icr = 0;
+    if (!(cpu->apic_base & APIC_BASE_EN))
         return;
+    if (x2apic_mode()) {
+        cpu->icr = rdmsr(IA32_X2APIC_ICR);
+        return;
+    }
+    cpu->icr = (u64)(*apic_register(APIC_ICR_HIGH) >> 24) << 32 | *apic_register(APIC_ICR);
     cpu->xapic_ldr = *apic_register(APIC_LDR);
     cpu->xapic_dfr = *apic_register(APIC_DFR);
 }
@@ -53,12 +59,6 @@ static void apic_write(u32 offset, u32 value)
         wrmsr_safe(IA32_X2APIC_BASE + offset / 16, value);
     else
         *apic_register(offset) = value;
-}
-
-void apic_disable(void)
-{
-    if (rdmsr(IA32_APIC_BASE) & APIC_BASE_EN)
-        apic_write(APIC_SVR, SVR_RESET);
 }
 
 /* APM 16.3.3: LVT entries masked, spurious vector 0xff, the rest 0. x2APIC mode has no LDR and DFR

@@ -25,15 +25,11 @@ static inline volatile u32 *apic_register(u32 offset)
  * is. A guest's half-written xAPIC ICR is kept. */
 void apic_send(u32 apic_id, u32 low);
 
-/* Notes the running core's logical destination, at its capture. */
+/* Notes the running core's mode, logical destination and ICR. */
 void apic_note(struct cpu *cpu);
 
 /* Puts the running core's local APIC in x2APIC mode. */
 void apic_enable_x2apic(void);
-
-/* One write, after which the running core's local APIC takes no interrupt and matches no logical
- * destination (SDM 11.4.7.2): what other cores can see of a reset. */
-void apic_disable(void);
 
 /* Puts the running core's local APIC in its state after INIT (APM 16.3.3): mode, address and ID
  * stay. */

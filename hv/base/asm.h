@@ -77,6 +77,32 @@ fault:
     return false;
 }
 
+static inline void fninit(void)
+{
+    __asm__ volatile("fninit");
+}
+
+/* Of all components in XCR0, and with XRSTORS in IA32_XSS. `area` is aligned to 64 bytes. */
+static inline void xrstor(const void *area)
+{
+    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(~0U), "d"(~0U) : "memory");
+}
+
+static inline void xrstors(const void *area)
+{
+    __asm__ volatile("xrstors64 (%0)" : : "r"(area), "a"(~0U), "d"(~0U) : "memory");
+}
+
+static inline void ldmxcsr(u32 value)
+{
+    __asm__ volatile("ldmxcsr %0" : : "m"(value));
+}
+
+static inline void fxrstor(const void *area)
+{
+    __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
 /* Reads 8 bytes at a physical address that the guest chose; false if the access faulted. */
 static inline bool read_safe(u64 address, u64 *value)
 {
@@ -212,6 +238,11 @@ static inline void write_cr0(u64 value)
 static inline void write_cr2(u64 value)
 {
     __asm__ volatile("mov %0, %%cr2" : : "r"(value));
+}
+
+static inline void write_cr3(u64 value)
+{
+    __asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
 }
 
 static inline void write_cr4(u64 value)

@@ -13,6 +13,7 @@
 #define IA32_FEATURE_CONTROL      0x3a
 #define FEATURE_CONTROL_LOCK      BIT(0)
 #define FEATURE_CONTROL_VMXON     BIT(2) /* outside SMX */
+#define FEATURE_CONTROL_LMCE      BIT(20)
 #define IA32_XAPIC_DISABLE_STATUS 0xbd
 #define LEGACY_XAPIC_DISABLED     BIT(0)
 #define IA32_ARCH_CAPABILITIES    0x10a
@@ -22,8 +23,11 @@
 #define IA32_SYSENTER_CS          0x174
 #define IA32_SYSENTER_ESP         0x175
 #define IA32_SYSENTER_EIP         0x176
+#define IA32_MCG_CAP              0x179
+#define MCG_CAP_LMCE_P            BIT(27)
 #define IA32_MCG_STATUS           0x17a
 #define MCG_STATUS_RIPV           BIT(0)
+#define MCG_STATUS_MCIP           BIT(2)
 #define IA32_MTRR_PHYSBASE0       0x200
 #define IA32_PAT                  0x277
 #define IA32_MTRR_DEF_TYPE        0x2ff
@@ -35,15 +39,17 @@
 #define IA32_X2APIC_APICID        0x802
 #define IA32_X2APIC_ICR           0x830
 #define IA32_BNDCFGS              0xd90
+#define IA32_XSS                  0xda0
 #define IA32_FS_BASE              0xc0000100
 #define IA32_GS_BASE              0xc0000101
 
-#define IA32_EFER 0xc0000080
-#define EFER_SCE  BIT(0)
-#define EFER_LME  BIT(8)
-#define EFER_LMA  BIT(10)
-#define EFER_NXE  BIT(11)
-#define EFER_SVME BIT(12)
+#define IA32_EFER   0xc0000080
+#define EFER_SCE    BIT(0)
+#define EFER_LME    BIT(8)
+#define EFER_LMA    BIT(10)
+#define EFER_NXE    BIT(11)
+#define EFER_SVME   BIT(12)
+#define EFER_AIBRSE BIT(21) /* AMD: automatic IBRS */
 
 /* VMX capabilities, SDM volume 3 appendix A. */
 #define IA32_VMX_BASIC              0x480
@@ -51,6 +57,8 @@
 #define VMX_BASIC_TRUE_CONTROLS     BIT(55)
 #define VMX_MEMORY_WRITE_BACK       6     /* bits 53:50 */
 #define IA32_VMX_PINBASED_CTLS      0x481 /* then primary, exit, entry */
+#define IA32_VMX_MISC               0x485
+#define VMX_MISC_HLT                BIT(6)
 #define IA32_VMX_CR0_FIXED0         0x486
 #define IA32_VMX_CR0_FIXED1         0x487
 #define IA32_VMX_CR4_FIXED0         0x488
@@ -74,6 +82,7 @@
 #define MSR_SYSCFG      0xc0010010
 #define MSR_HWCR        0xc0010015
 #define HWCR_SMMLOCK    BIT(0)
+#define HWCR_IRPERF_EN  BIT(30)
 #define MSR_TOM2        0xc001001d
 #define MSR_VM_CR       0xc0010114
 #define VM_CR_R_INIT    BIT(1)
@@ -91,10 +100,12 @@
 #define CR0_PG      BIT(31)
 #define CR4_PAE     BIT(5)
 #define CR4_MCE     BIT(6)
+#define CR4_OSFXSR  BIT(9)
 #define CR4_LA57    BIT(12)
 #define CR4_VMXE    BIT(13)
 #define CR4_SMXE    BIT(14)
 #define CR4_OSXSAVE BIT(18)
+#define CR4_KL      BIT(19)
 #define CR4_SMEP    BIT(20)
 #define CR4_PKE     BIT(22)
 #define CR4_CET     BIT(23)

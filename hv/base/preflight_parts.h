@@ -39,5 +39,7 @@ static inline bool has_nx(const struct cpu_ops *ops)
 /* hv/svm/preflight.c and hv/vmx/preflight.c, for processors that have it. */
 enum preflight preflight_svm(const struct cpu_ops *ops);
 enum preflight preflight_vmx(const struct cpu_ops *ops);
+void preflight_svm_traits(const struct cpu_ops *ops, struct preflight_traits *traits);
+void preflight_vmx_traits(const struct cpu_ops *ops, struct preflight_traits *traits);
 
 #endif

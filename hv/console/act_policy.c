@@ -4,9 +4,11 @@
  *     policy architectural | core | all       the list is this preset
  *     policy begin, allow ..., deny ..., policy commit      the list is these lines
  *
- * A list is collected and checked line by line, and put in force as a whole or not at all. */
+ * A list is collected and checked line by line, and put in force as a whole or not at all. A line
+ * that is refused is left out, and the first commit after it is refused too: what is pasted goes on
+ * regardless. */
 #include "console/command.h"
-#include "console/line.h"
+#include "console/guess.h"
 #include "hv.h"
 #include "counters/pmu.h"
 #include "guest/change.h"
@@ -17,8 +19,9 @@
 static struct {
     struct filter_entry events[LIST_EVENTS];
     struct pmu_policy policy;
-    u32 lines;
-    bool begun, bad;
+    u32 lines;   /* entered, the refused ones included */
+    u32 refused; /* the first one of these, since the last commit; 0: none */
+    bool begun;
 } list;
 
 static bool is(const char *word, const char *name)
@@ -28,50 +31,88 @@ static bool is(const char *word, const char *name)
     return *word == *name;
 }
 
+/* Whether `word` is the first one of `text`. */
+static bool starts(const char *text, const char *word)
+{
+    while (*word && *word == *text)
+        word++, text++;
+    return !*word && (!*text || *text == ' ');
+}
+
 static void begin(void)
 {
     policy_start(&list.policy, list.events, LIST_EVENTS);
     list.lines = 0;
     list.begun = true;
-    list.bad = false;
+    list.refused = 0;
 }
 
-/* The words of a command, apart by single blanks again. */
-static u32 join(const struct request *request, char *text, u32 size)
+static u32 length_of(const char *text)
 {
     u32 length = 0;
 
-    for (u32 i = 0; i < request->count; i++) {
-        for (const char *c = request->words[i]; *c && length < size - 1; c++)
-            text[length++] = *c;
-        if (i + 1 < request->count && length < size - 1)
-            text[length++] = ' ';
-    }
-    text[length] = '\0';
+    while (text[length])
+        length++;
     return length;
 }
 
-static bool add(struct out *out, const char *text, u32 length)
+/* The line as it was typed: command_run() took it apart in place. Returns its length. */
+static u32 join(const struct request *request)
+{
+    char *text = request->words[0], *last = request->words[request->count - 1];
+
+    for (char *c = text; c < last; c++)
+        if (!*c)
+            *c = ' ';
+    return (u32)(last - text) + length_of(last);
+}
+
+/* NULL for what may stand there. */
+static const char *meant(const char *word)
+{
+    struct guess guess = {.word = word};
+
+    for (u32 i = 0; policy_keyword(i); i++)
+        guess_consider(&guess, policy_keyword(i));
+    return guess.distance ? guess.name : NULL;
+}
+
+static void leave_out(struct request *request, const struct policy_error *error)
+{
+    const char *name = starts(request->words[1], error->word) ? meant(error->word) : NULL;
+
+    if (!list.refused)
+        list.refused = list.lines;
+    out_fail(request->out,
+             name ? "line %u is left out: '%s': did you mean %s?" : "line %u is left out: '%s': %s",
+             (u64)list.lines, error->word, name ? name : error->message);
+}
+
+static void add(struct request *request, const char *text, u32 length)
 {
     struct policy_error error;
 
     list.lines++;
-    if (policy_parse_line(&list.policy, text, length, &error))
-        return true;
-    list.bad = true;
-    out_fail(out, "line %u: '%s': %s", (u64)list.lines, error.word, error.message);
-    return false;
+    if (!policy_parse_line(&list.policy, text, length, &error))
+        leave_out(request, &error);
 }
 
 void act_rule(struct request *request)
 {
-    char text[LINE_SIZE];
-    u32 length = join(request, text, sizeof(text));
-
     if (!list.begun)
         out_fail(request->out, "policy begin comes first, policy commit last");
     else
-        add(request->out, text, length);
+        add(request, request->words[0], join(request));
+}
+
+static void say_changed(struct out *out, enum pmu_mode mode, const struct pmu_policy *policy,
+                        u32 cores)
+{
+    if (policy)
+        out_say(out, "policy %s, a list of %u lines: %u cores", pmu_mode_names[mode],
+                (u64)policy->lines, (u64)cores);
+    else
+        out_say(out, "policy %s: %u cores", pmu_mode_names[mode], (u64)cores);
 }
 
 static void change(struct request *request, enum pmu_mode mode, const struct pmu_policy *policy)
@@ -81,19 +122,21 @@ static void change(struct request *request, enum pmu_mode mode, const struct pmu
     if (cores == PMU_BUSY)
         out_fail(request->out, "another change is in progress: nothing was changed");
     else
-        out_say(request->out, "policy %s%s: %u cores", pmu_mode_names[mode],
-                policy ? ", another list" : "", (u64)cores);
+        say_changed(request->out, mode, policy, cores);
 }
 
 static void commit(struct request *request)
 {
-    if (!list.begun || list.bad)
-        out_fail(request->out, list.bad ? "a line of the list is wrong: policy begin starts again"
-                                        : "policy begin comes first");
+    if (!list.begun)
+        out_fail(request->out, "policy begin comes first");
+    else if (list.refused)
+        out_fail(request->out, "line %u was left out: commit again for the %u that are in the list",
+                 (u64)list.refused, (u64)list.policy.lines);
     else if (!policy_allows_something(&list.policy))
         out_fail(request->out, "the list allows nothing; policy off means that");
     else
         change(request, PMU_FILTERED, &list.policy);
+    list.refused = 0;
     list.begun = request->out->failed && list.begun;
 }
 
@@ -105,23 +148,29 @@ static bool mode_named(const char *word, u32 *mode)
     return false;
 }
 
+#define ALLOW "allow "
+static const char *const presets[] = {ALLOW "architectural", ALLOW "core", ALLOW "all"};
+
 static bool preset_rule(const char *word, const char **rule)
 {
-    static const char *const rules[] = {"allow architectural", "allow core", "allow all"};
-
-    for (u32 i = 0; i < COUNT(rules); i++)
-        if (is(word, rules[i] + sizeof("allow")))
-            *rule = rules[i];
+    for (u32 i = 0; i < COUNT(presets); i++)
+        if (is(word, presets[i] + sizeof(ALLOW) - 1))
+            *rule = presets[i];
     return *rule;
 }
 
-static u32 length_of(const char *text)
+static void unknown_word(struct out *out, const char *word)
 {
-    u32 length = 0;
+    struct guess guess = {.word = word};
 
-    while (text[length])
-        length++;
-    return length;
+    for (u32 i = PMU_FILTERED; i <= PMU_OFF; i++)
+        guess_consider(&guess, pmu_mode_names[i]);
+    for (u32 i = 0; i < COUNT(presets); i++)
+        guess_consider(&guess, presets[i] + sizeof(ALLOW) - 1);
+    if (guess.name)
+        out_fail(out, "policy '%s': did you mean %s?", word, guess.name);
+    else
+        out_fail(out, "use filtered, full, off, architectural, core, all, begin, commit");
 }
 
 void act_policy(struct request *request)
@@ -138,9 +187,9 @@ void act_policy(struct request *request)
         change(request, mode, NULL);
     } else if (preset_rule(word, &rule)) {
         begin();
-        if (add(request->out, rule, length_of(rule)))
-            commit(request);
+        add(request, rule, length_of(rule));
+        commit(request);
     } else {
-        out_fail(request->out, "use filtered, full, off, architectural, core, all, begin, commit");
+        unknown_word(request->out, word);
     }
 }

@@ -1,4 +1,5 @@
 #include "console/command.h"
+#include "console/guess.h"
 #include "span.h"
 
 static bool same(const char *a, const char *b)
@@ -61,13 +62,25 @@ static bool split(struct request *request, char *text)
     return true;
 }
 
+static void unknown_command(struct out *out, const char *name)
+{
+    struct guess guess = {.word = name};
+
+    for (u32 i = 0; i < command_count; i++)
+        guess_consider(&guess, commands[i].name);
+    if (guess.name)
+        out_fail(out, "no command '%s'; did you mean %s?", name, guess.name);
+    else
+        out_fail(out, "no command '%s'; help lists them", name);
+}
+
 static void run_checked(struct request *request, bool readonly)
 {
     const struct command *command = command_find(request->words[0]);
     u32 arguments = request->count - 1;
 
     if (!command)
-        out_fail(request->out, "no command '%s'; help lists them", request->words[0]);
+        unknown_command(request->out, request->words[0]);
     else if (arguments < command->least || arguments > command->most)
         out_fail(request->out, "usage: %s %s", command->name, command->arguments);
     else if (readonly && effect_of(command, arguments) != LOOKS)

@@ -22,7 +22,7 @@ struct request {
 enum effect {
     LOOKS,
     STAGES,  /* a part of a change to come: not in the log */
-    CHANGES, /* noted in the log */
+    CHANGES, /* noted in the log, with its outcome */
     CHANGES_WITH_ARGUMENTS,
 };
 

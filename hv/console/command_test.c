@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include "console/command.c"
 #include "console/frame.c"
+#include "console/guess.c"
 #include "console/out.c"
 #include "serial/log_format.c"
 
@@ -73,9 +74,12 @@ static void wrong_words(void **state)
     static const struct {
         const char *text, *answer;
     } cases[] = {
-        {"lok", "error: no command 'lok'; help lists them\r\n"},
-        {"looks", "error: no command 'looks'; help lists them\r\n"},
-        {"loo", "error: no command 'loo'; help lists them\r\n"},
+        {"lok", "error: no command 'lok'; did you mean look?\r\n"},
+        {"looks", "error: no command 'looks'; did you mean look?\r\n"},
+        {"loo", "error: no command 'loo'; did you mean look?\r\n"},
+        {"lo", "error: no command 'lo'; help lists them\r\n"},
+        {"nonsense", "error: no command 'nonsense'; help lists them\r\n"},
+        {"plicy full", "error: no command 'plicy'; did you mean policy?\r\n"},
         {"look a b c", "error: usage: look [X [Y]]\r\n"},
         {"dump", "error: usage: dump CORE\r\n"},
         {"reboot now", "error: usage: reboot \r\n"},

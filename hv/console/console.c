@@ -14,6 +14,7 @@
 #define TICK_MS         10
 #define ANSWER_PATIENCE 200000   /* polls of some microseconds each */
 #define NO_CLOCK_GAP    10000000 /* TSC ticks, where its frequency is not known */
+#define NOTED           64       /* of a command, in the log */
 
 static struct {
     struct lock lock; /* of the command line and of `answer` */
@@ -22,13 +23,22 @@ static struct {
     bool leaving;   /* when the answer has been sent */
     u32 changed_by; /* sequence number of the last frame that changed something */
     u64 last_tick, tick;
+    u64 started;
 } console;
 
 void console_init(const struct boot_info *info)
 {
     wire_init(info);
     console.readonly = info->console.readonly;
+    console.started = rdtsc();
     console.tick = info->tsc_khz ? (u64)info->tsc_khz * TICK_MS : NO_CLOCK_GAP;
+}
+
+u64 console_seconds(void)
+{
+    u64 khz = hv.info->tsc_khz;
+
+    return khz ? (rdtsc() - console.started) / (khz * 1000) : 0;
 }
 
 static bool interactive(void)
@@ -50,11 +60,17 @@ static void leave_prompt(void)
     unlock(&log_lock);
 }
 
+/* What changes something is in the log with its outcome. */
 static void run_command(struct out *out, struct cpu *self, char *text)
 {
-    if (command_effect(text) == CHANGES && !console.readonly)
-        log_note("console: %s", text);
+    bool changes = command_effect(text) == CHANGES;
+    char noted[NOTED];
+
+    log_text(noted, sizeof(noted), "%s", text); /* before it is taken apart */
     command_run(out, self, text, console.readonly);
+    if (changes)
+        log_note("console: at %u s: %s: %s%s", console_seconds(), noted,
+                 out->failed ? "refused: " : "", out->said);
 }
 
 static void prompt(struct out *out)

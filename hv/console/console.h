@@ -24,6 +24,9 @@ void console_rest(struct cpu *self);
 void console_hold(struct cpu *self);
 void console_release(void);
 
+/* Since Cede is here; 0 where the TSC's frequency is not known. */
+u64 console_seconds(void);
+
 /* For the operator: which wire. */
 const char *console_text(void);
 

@@ -5,6 +5,7 @@
 #define NAME_WIDTH 16  /* of a fact's name in text */
 #define ENDING     256 /* kept free for what closes an answer */
 #define ROW_LIMIT  512 /* no row is longer */
+#define CONTINUED  "\r\n  "
 
 void out_put(struct out *out, char c)
 {
@@ -39,11 +40,29 @@ static void put_format(struct out *out, const char *format, ...)
     out_puts(out, text);
 }
 
-/* Printable ASCII only, whatever a guest has written: a terminal must not be driven by it. */
+static u32 word_length(const char *text)
+{
+    u32 n = 0;
+
+    while (text[n] && text[n] != ' ')
+        n++;
+    return n;
+}
+
+/* Printable ASCII only, whatever a guest has written: a terminal must not be driven by it. What a
+ * line has no room for goes on in the next, from a blank on if there is one. */
 static void put_shown(struct out *out, const char *text)
 {
-    for (; *text && out->used < OUT_WIDTH; text++)
-        out_put(out, *text >= ' ' && *text <= '~' ? *text : '?');
+    for (; *text; text++) {
+        bool blank = *text == ' ';
+
+        if (out->used + (blank ? word_length(text + 1) : 0) >= OUT_WIDTH)
+            out_puts(out, CONTINUED);
+        else if (blank)
+            out_put(out, ' ');
+        if (!blank)
+            out_put(out, *text > ' ' && *text <= '~' ? *text : '?');
+    }
 }
 
 static void put_escape(struct out *out, u8 c)
@@ -163,42 +182,40 @@ void out_flag(struct out *out, const char *name, bool value)
         fact(out, name, value ? "yes" : "no", false);
 }
 
-static void sentence(struct out *out, const char *name, const char *text)
+static void sentence(struct out *out, const char *name)
 {
     if (out->json) {
         put_member(out, name);
-        put_quoted(out, text);
+        put_quoted(out, out->said);
         return;
     }
     if (out->failed)
         out_puts(out, "error: ");
-    put_shown(out, text);
+    put_shown(out, out->said);
     put_line_end(out);
 }
 
 void out_say(struct out *out, const char *format, ...)
 {
-    char text[OUT_WIDTH + 1];
     __builtin_va_list args;
 
     __builtin_va_start(args, format);
-    log_format(text, sizeof(text), format, args);
+    log_format(out->said, sizeof(out->said), format, args);
     __builtin_va_end(args);
-    sentence(out, "message", text);
+    sentence(out, "message");
 }
 
 void out_fail(struct out *out, const char *format, ...)
 {
-    char text[OUT_WIDTH + 1];
     __builtin_va_list args;
 
     if (out->failed)
         return;
     out->failed = true;
     __builtin_va_start(args, format);
-    log_format(text, sizeof(text), format, args);
+    log_format(out->said, sizeof(out->said), format, args);
     __builtin_va_end(args);
-    sentence(out, "error", text);
+    sentence(out, "error");
 }
 
 /* The last column is not padded, and needs no alignment. */

@@ -1,5 +1,5 @@
 /* The answers of the console's commands, each described once and rendered twice: as text of at most
- * 80 columns for people, as one JSON object for programs.
+ * 80 columns for people, longer ones continued, as one JSON object for programs.
  *
  *     out_number(out, "cores", 4)        cores           4        {"cores":4,
  *     out_table(out, &table)             core  state               "list":[
@@ -13,7 +13,8 @@
 
 #include "serial/ring.h"
 
-#define OUT_WIDTH 79 /* of a line of text: terminals wrap at 80 */
+#define OUT_WIDTH    79  /* of a line of text: terminals wrap at 80 */
+#define OUT_SENTENCE 256 /* with NUL: of what was done, or why not */
 
 enum column_kind { COLUMN_TEXT, COLUMN_NUMBER };
 
@@ -41,6 +42,7 @@ struct out {
     u32 used;   /* columns of the line, in text */
     u32 crc;    /* of all bytes put, running (frame.h) */
     const struct table *table;
+    char said[OUT_SENTENCE]; /* the last of out_say() or out_fail(), for the log */
 };
 
 /* At most `room` bytes, which must be free in the ring. */

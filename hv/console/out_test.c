@@ -139,6 +139,40 @@ static void lines_fit_the_terminal(void **state)
         assert_in_range(strlen(at), 1, OUT_WIDTH);
 }
 
+/* Nothing of a sentence is lost, and no word is cut that fits a line. */
+static void sentences_go_on(void **state)
+{
+    static const char wrapped[] =
+        "error: line 3 is left out: 'BR_INST': neither an event as 0xc0/0x00, nor\r\n"
+        "  architectural, core, all, fixed, topdown, modifier, offcore, frontend or\r\n"
+        "  ldlat; cede-policy knows names of events\r\n";
+    static const char text_only[] =
+        "line 3 is left out: 'BR_INST': neither an event as 0xc0/0x00, nor architectural, core, "
+        "all, "
+        "fixed, topdown, modifier, offcore, frontend or ldlat; cede-policy knows names of events";
+    char word[100] = {0}, both[200];
+    struct out out;
+
+    (void)state;
+    out_start(&out, &ring, ROOM, false);
+    out_fail(&out, "%s", text_only);
+    out_finish(&out);
+    assert_string_equal(taken(), wrapped);
+    assert_string_equal(out.said, text_only);
+    for (u32 n = 70; n < 85; n++) {
+        memset(word, 'x', n);
+        out_start(&out, &ring, ROOM, false);
+        snprintf(both, sizeof(both), "ab %s %s", word, "c");
+        out_say(&out, "%s", both);
+        assert_in_range(strcspn(taken(), "\r"), 1, OUT_WIDTH);
+        assert_non_null(strstr(said, "c\r\n"));
+        assert_true(n >= OUT_WIDTH - 2 || strstr(said, word));
+    }
+    out_start(&out, &ring, ROOM, true);
+    out_say(&out, "%s", text_only);
+    assert_non_null(strstr(taken(), text_only));
+}
+
 static void frames_go_round(void **state)
 {
     struct out out;
@@ -196,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup(failures, set_up),
         cmocka_unit_test_setup(answers_are_bounded, set_up),
         cmocka_unit_test_setup(lines_fit_the_terminal, set_up),
+        cmocka_unit_test_setup(sentences_go_on, set_up),
         cmocka_unit_test_setup(frames_go_round, set_up),
         cmocka_unit_test_setup(the_crc_is_everybodys, set_up),
         cmocka_unit_test_setup(damage_is_seen, set_up),

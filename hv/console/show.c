@@ -234,6 +234,7 @@ void show_version(struct request *request)
     out_number(out, "cores", hv.info->cpu_count);
     out_number(out, "tsc_khz", hv.info->tsc_khz);
     out_hex(out, "tsc", rdtsc());
+    out_number(out, "seconds", console_seconds());
     out_text(out, "console", console_text());
     out_text(out, "console_lock", hv.info->console.readonly ? "readonly" : "none");
 }

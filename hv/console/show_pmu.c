@@ -9,9 +9,9 @@ static bool intel(void)
     return hv.intel;
 }
 
-static u32 counters(void)
+static u32 counters(const struct cpu *cpu)
 {
-    return intel() ? pmu.intel.counters : pmu.amd.counters;
+    return intel() ? cpu->pmu.intel.caps.counters : pmu.amd.counters;
 }
 
 /* What the guest wrote. In mode `full` nothing is intercepted, and the shadows know nothing. */
@@ -65,7 +65,8 @@ static void selector_rows(struct request *request, u64 only)
 
     out_table(request->out, &table);
     for (u32 i = 0; i < hv.info->cpu_count; i++)
-        for (u32 counter = 0; counter < counters() && (only == ~0ULL || only == i); counter++)
+        for (u32 counter = 0; counter < counters(cpu_at(i)) && (only == ~0ULL || only == i);
+             counter++)
             selector_row(request->out, cpu_at(i), counter);
     out_end(request->out);
 }
@@ -89,7 +90,8 @@ void show_pmu(struct request *request)
         return;
     mode = only < hv.info->cpu_count ? cpu_at((u32)only)->pmu.core.mode : tenant()->pmu.mode;
     out_text(request->out, "mode", pmu_mode_names[mode]);
-    out_number(request->out, "counters", counters());
+    out_number(request->out, "counters",
+               counters(cpu_at(only == ~0ULL ? hv.info->bsp : (u32)only)));
     if (intel())
         fixed_rows(request);
     if (mode == PMU_FILTERED)

@@ -12,6 +12,9 @@
  * next instruction overflows it in hardware, and one event is lost. Lost too is a credit to a
  * counter whose value cannot be written (no full-width writes, SDM 20.2.6).
  *
+ * Some of Intel's processors count an exit and entry as an instruction by themselves
+ * (pmu_intel_caps.overcounts): there instructions are not credited.
+ *
  * Left out: slots, since writing fixed counter 3 starts PERF_METRICS afresh; reference cycles,
  * which follow the TSC; edges; AMD's IRPerf, read-only on most processors, which counts the
  * hypervisor as well. In mode PMU_FULL the kernel counters of AMD count the hypervisor, too, but

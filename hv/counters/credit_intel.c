@@ -4,13 +4,15 @@
 #include "counters/pmu.h"
 
 /* Instructions retired, by both umasks that count them all, and core cycles not in halt; not those
- * of transactions, which an exit ends. */
-static bool credited(u64 value)
+ * of transactions, which an exit ends, and no instructions where the exit itself has counted one.
+ */
+static bool credited(const struct pmu_intel_caps *caps, u64 value)
 {
     u64 event = value & (EVTSEL_EVENT | EVTSEL_UMASK | EVTSEL_UMASK2);
+    bool instructions = (event == 0xc0 || event == 0x1c0) && !caps->overcounts;
 
     return (value & EVTSEL_EN) && !(value & BIT(32)) &&
-           credit_counts(value, event == 0xc0 || event == 0x1c0 || event == 0x3c);
+           credit_counts(value, instructions || event == 0x3c);
 }
 
 /* The selector as the hardware has it, if an emulated instruction counts there; else 0. PMU_FULL
@@ -20,10 +22,11 @@ static u64 credited_selector(const struct cpu *cpu, u32 counter)
     u64 value = cpu->pmu.intel.shadow[counter];
 
     if (cpu->pmu.core.mode == PMU_FULL && !rdmsr_safe(IA32_PERFEVTSEL0 + counter, &value))
-        return 0; /* a core of a hybrid that has fewer */
-    return credited(value) ? pmu_intel_value(cpu->pmu.core.mode, cpu->pmu.core.filter, value) &
-                                 ~PERFEVTSEL_DENIED
-                           : 0;
+        return 0; /* no such counter */
+    return credited(&cpu->pmu.intel.caps, value)
+               ? pmu_intel_value(cpu->pmu.core.mode, cpu->pmu.core.filter, value) &
+                     ~PERFEVTSEL_DENIED
+               : 0;
 }
 
 /* Selectors that need looking at whatever was last seen there: none is seen, or CMASK makes any of
@@ -33,7 +36,7 @@ static u16 always(const struct cpu *cpu)
     bool cmask =
         cpu->pmu.core.mode == PMU_FILTERED && !(cpu->pmu.core.filter->refused_low & EVTSEL_CMASK);
 
-    return cpu->pmu.core.mode == PMU_FULL || cmask ? (u16)(BIT(pmu.intel.counters) - 1) : 0;
+    return cpu->pmu.core.mode == PMU_FULL || cmask ? cpu->pmu.intel.caps.general : 0;
 }
 
 static u64 general_due(struct cpu *cpu, bool user)
@@ -57,11 +60,12 @@ static u64 general_due(struct cpu *cpu, bool user)
 }
 
 /* Counter 0 counts instructions, 1 core cycles (SDM table 20-2). */
-static u64 fixed_due(struct pmu_core *core, bool user)
+static u64 fixed_due(struct cpu *cpu, bool user)
 {
     u64 control = rdmsr(IA32_FIXED_CTR_CTRL), due = 0;
+    struct pmu_core *core = &cpu->pmu.core;
 
-    for (u32 i = 0; i < 2; i++) {
+    for (u32 i = cpu->pmu.intel.caps.overcounts; i < 2; i++) {
         if (FIXED_FIELD(control, i) & (user ? FIXED_USR : FIXED_OS))
             due |= GLOBAL_FIXED(i);
         if (FIXED_FIELD(control, i) & FIXED_PMI)
@@ -70,9 +74,9 @@ static u64 fixed_due(struct pmu_core *core, bool user)
     return due;
 }
 
-static bool frozen(void)
+static bool frozen(const struct cpu *cpu)
 {
-    return pmu.intel.version >= 4 && (rdmsr(IA32_PERF_GLOBAL_STATUS) & GLOBAL_FROZEN);
+    return cpu->pmu.intel.caps.version >= 4 && (rdmsr(IA32_PERF_GLOBAL_STATUS) & GLOBAL_FROZEN);
 }
 
 void credit_begin_intel(struct cpu *cpu, bool user, u64 global_ctrl)
@@ -83,9 +87,9 @@ void credit_begin_intel(struct cpu *cpu, bool user, u64 global_ctrl)
     core->due_pmi = 0;
     due = general_due(cpu, user);
     if (global_ctrl & GLOBAL_FIXED_CREDITED)
-        due |= fixed_due(core, user);
+        due |= fixed_due(cpu, user);
     due &= global_ctrl;
-    core->due = due && frozen() ? 0 : due;
+    core->due = due && frozen(cpu) ? 0 : due;
 }
 
 struct counter {
@@ -94,31 +98,31 @@ struct counter {
 };
 
 /* `bit` is the counter's in GLOBAL_CTRL. */
-static struct counter counter_of(u32 bit)
+static struct counter counter_of(const struct pmu_intel_caps *caps, u32 bit)
 {
     if (bit >= 32)
-        return (struct counter){IA32_FIXED_CTR0 + bit - 32, pmu.intel.fixed_width, false};
-    if (pmu.intel.full_width)
-        return (struct counter){IA32_A_PMC0 + bit, pmu.intel.width, false};
-    return (struct counter){IA32_PMC0 + bit, pmu.intel.width, true};
+        return (struct counter){IA32_FIXED_CTR0 + bit - 32, caps->fixed_width, false};
+    if (caps->full_width)
+        return (struct counter){IA32_A_PMC0 + bit, caps->width, false};
+    return (struct counter){IA32_PMC0 + bit, caps->width, true};
 }
 
-static bool can_write(const struct counter *counter, u64 value)
+static bool can_write(const struct pmu_intel_caps *caps, const struct counter *counter, u64 value)
 {
     u64 high = MASK(counter->width - 1, 31);
 
-    if (!value && pmu.intel.version < 4)
+    if (!value && caps->version < 4)
         return false;
     return !counter->sign_extended || !(value & high) || (value & high) == high;
 }
 
 /* -> it overflowed */
-static bool add_one(u32 bit)
+static bool add_one(const struct pmu_intel_caps *caps, u32 bit)
 {
-    struct counter counter = counter_of(bit);
+    struct counter counter = counter_of(caps, bit);
     u64 value = (rdmsr(counter.msr) + 1) & MASK(counter.width - 1, 0);
 
-    if (!can_write(&counter, value))
+    if (!can_write(caps, &counter, value))
         return false;
     wrmsr(counter.msr, value);
     return !value;
@@ -130,7 +134,7 @@ u64 credit_finish_intel(struct cpu *cpu)
 
     cpu->pmu.core.due = 0;
     for (; left; left &= left - 1)
-        if (unlikely(add_one((u32)__builtin_ctzll(left))))
+        if (unlikely(add_one(&cpu->pmu.intel.caps, (u32)__builtin_ctzll(left))))
             wrapped |= left & -left;
     return wrapped;
 }

@@ -101,12 +101,13 @@ static void start_intel(u8 version, bool full_width)
                                                 .architectural_count = 7};
 
     start(CPU_INTEL);
-    pmu.intel = (struct pmu_intel_caps){.version = version,
-                                        .counters = 8,
-                                        .width = 48,
-                                        .fixed_width = 48,
-                                        .fixed = 7,
-                                        .full_width = full_width};
+    cpu.pmu.intel.caps = (struct pmu_intel_caps){.version = version,
+                                                 .counters = 8,
+                                                 .general = 0xff,
+                                                 .width = 48,
+                                                 .fixed_width = 48,
+                                                 .fixed = 7,
+                                                 .full_width = full_width};
     policy_build(&filter, &policy_default, &cpu_intel);
     for (u32 i = 0; i < 8; i++) {
         fake_msr(IA32_PERFEVTSEL0 + i, 0, ALL);
@@ -313,7 +314,7 @@ static void attention_is_asked_for(void **state)
             for (u64 inv = 0; inv < 2; inv++) {
                 u64 value = low | RUNNING | inv << 23;
 
-                assert_true(!(amd ? credited(value) : intel_credited(value)) ||
+                assert_true(!(amd ? credited(value) : intel_credited(&cpu.pmu.intel.caps, value)) ||
                             (amd ? pmu_amd_needs_attention((u32)value)
                                  : pmu_intel_needs_attention((u32)value)));
             }
@@ -374,6 +375,23 @@ static void fixed_counters(void **state)
     assert_int_equal(msr(IA32_FIXED_CTR0), 1);
     assert_int_equal(msr(IA32_FIXED_CTR0 + 1), 1001);
     assert_int_equal(msr(IA32_FIXED_CTR0 + 2), 2000);
+}
+
+/* Where the exit itself counts as an instruction only cycles are credited, by whatever counter. */
+static void instructions_that_the_exit_has_counted(void **state)
+{
+    (void)state;
+    start_intel(5, true);
+    cpu.pmu.intel.caps.overcounts = true;
+    cpu.pmu.intel.shadow[2] = RUNNING | 0xc0;
+    cpu.pmu.intel.shadow[5] = RUNNING | 0x3c;
+    set_msr(IA32_FIXED_CTR_CTRL, 0x33);
+    assert_int_equal(emulate(false, ALL), BIT(33) | BIT(5));
+    assert_int_equal(msr(IA32_A_PMC0 + 2), 200);
+    assert_int_equal(msr(IA32_A_PMC0 + 5), 501);
+    assert_int_equal(msr(IA32_FIXED_CTR0), 0);
+    assert_int_equal(msr(IA32_FIXED_CTR0 + 1), 1001);
+    assert_int_equal(cpu.pmu.core.attention, BIT(5));
 }
 
 /* --- crediting -------------------------------------------------------------------------------- */
@@ -606,6 +624,7 @@ int main(void)
         cmocka_unit_test(policies_with_cmask_need_it_always),
         cmocka_unit_test(global_control_and_freezing),
         cmocka_unit_test(fixed_counters),
+        cmocka_unit_test(instructions_that_the_exit_has_counted),
         cmocka_unit_test(counters_rise_by_one_once),
         cmocka_unit_test(the_settings_before_it_decide),
         cmocka_unit_test(four_counters_have_older_names),

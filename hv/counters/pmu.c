@@ -127,7 +127,6 @@ void pmu_update(struct cpu *cpu)
     note_policy(cpu);
     maker()->follow(cpu, from);
     note_stopped(cpu, from);
-    cpu->pmu.core.attention = true; /* credit.h: look again */
     vendor->permissions_changed(cpu);
 }
 

@@ -8,8 +8,8 @@
 struct guest;
 
 struct pmu {
-    struct pmu_amd_caps amd; /* of these, one vendor's */
-    struct pmu_intel_caps intel;
+    struct pmu_amd_caps amd;     /* of these, one vendor's */
+    struct pmu_intel_caps intel; /* the boot processor's; each core has its own (pmu/intel.h) */
     bool vmrun_branch; /* AMD: the processor counts VMRUN as a branch of the guest's kernel */
 };
 

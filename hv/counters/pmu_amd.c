@@ -14,7 +14,7 @@ static void describe(u16 family, struct policy_cpu *processor)
 
 static void limit(struct guest *guest)
 {
-    (void)guest;
+    guest->msr.granted = pmu_amd_grants(guest->pmu.mode, guest->pmu.filter);
 }
 
 static void start(struct cpu *cpu)
@@ -39,10 +39,10 @@ static void follow(struct cpu *cpu, enum pmu_mode from)
     pmu_amd_switch(&cpu->pmu.amd, &pmu.amd, from, own->mode, own->filter, &pmu_native);
 }
 
-static const u64 *shadow(const struct cpu *cpu, u32 *count)
+static const u64 *selectors(const struct cpu *cpu, u32 *count)
 {
     *count = pmu.amd.counters;
     return cpu->pmu.amd.shadow;
 }
 
-const struct pmu_vendor pmu_vendor_amd = {describe, limit, start, zero, follow, shadow};
+const struct pmu_vendor pmu_vendor_amd = {describe, limit, start, zero, follow, selectors};

@@ -22,26 +22,31 @@ static void limit(struct guest *guest)
         .any_thread = policy_modifiers(&own->policy) & EVTSEL_ANY,
         .policy = &own->policy,
     };
-    guest->msr.fixed_restricted = pmu_intel_fixed_restricted(&pmu.intel, &own->limits);
+    own->limits.restricted = pmu_intel_fixed_restricted(&pmu.intel, &own->limits);
+    guest->msr.fixed_restricted = own->limits.restricted;
+    guest->msr.granted = pmu_intel_grants(own->mode, own->filter, &own->limits);
 }
 
 static void start(struct cpu *cpu)
 {
     const struct guest_pmu *own = &cpu->guest->pmu;
 
-    pmu_intel_start(&cpu->pmu.intel, &pmu.intel, own->mode, own->filter, &own->limits, &pmu_native);
+    pmu_intel_start(&cpu->pmu.intel, own->mode, own->filter, &own->limits, &pmu_native);
 }
 
 /* Global control is 0 while the host runs. */
 static void zero(void)
 {
+    struct pmu_intel_caps caps;
+
+    pmu_intel_discover(&caps, &pmu_native);
     wrmsr_safe(IA32_FIXED_CTR_CTRL, 0);
-    for (u32 i = 0; i < pmu.intel.counters; i++) {
+    for (u32 i = 0; i < caps.counters; i++) {
         wrmsr_safe(IA32_PERFEVTSEL0 + i, 0);
         wrmsr_safe(IA32_PMC0 + i, 0);
     }
     for (u32 i = 0; i < POLICY_FIXED; i++)
-        if (pmu.intel.fixed & BIT(i))
+        if (caps.fixed & BIT(i))
             wrmsr_safe(IA32_FIXED_CTR0 + i, 0);
 }
 
@@ -49,14 +54,13 @@ static void follow(struct cpu *cpu, enum pmu_mode from)
 {
     const struct guest_pmu *own = &cpu->guest->pmu;
 
-    pmu_intel_switch(&cpu->pmu.intel, &pmu.intel, from, own->mode, own->filter, &own->limits,
-                     &pmu_native);
+    pmu_intel_switch(&cpu->pmu.intel, from, own->mode, own->filter, &own->limits, &pmu_native);
 }
 
-static const u64 *shadow(const struct cpu *cpu, u32 *count)
+static const u64 *selectors(const struct cpu *cpu, u32 *count)
 {
-    *count = pmu.intel.counters;
+    *count = cpu->pmu.intel.caps.counters;
     return cpu->pmu.intel.shadow;
 }
 
-const struct pmu_vendor pmu_vendor_intel = {describe, limit, start, zero, follow, shadow};
+const struct pmu_vendor pmu_vendor_intel = {describe, limit, start, zero, follow, selectors};

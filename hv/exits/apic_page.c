@@ -6,6 +6,7 @@
 #include "base/msr.h"
 #include "guest.h"
 #include "guest/startup.h"
+#include "guest/watch.h"
 #include "memory/store_fetch.h"
 #include "serial/log.h"
 #include "vendor.h"
@@ -37,6 +38,8 @@ static void write_register(struct cpu *cpu, u32 offset, u32 value)
         break;
     }
     cpu->exits[EXIT_APIC_PAGE]++;
+    if (offset != APIC_ICR_HIGH) /* which an INIT or SIPI begins with */
+        watch_other_write(cpu);
     *apic_register(offset) = value;
 }
 
@@ -91,6 +94,7 @@ bool apic_base_write(struct cpu *cpu, u64 value)
     }
     if (!wrmsr_safe(IA32_APIC_BASE, value))
         return false;
-    cpu->apic_base = value;
+    cpu->apic_base = rdmsr(IA32_APIC_BASE);
+    vendor->map_changed(cpu);
     return true;
 }

@@ -3,6 +3,7 @@
 #include "msr/cpuid_table.h"
 #include "guest.h"
 #include "exits/hypercall_calls.h"
+#include "host/machine_check.h"
 #include "ports/io.h"
 #include "serial/log.h"
 #include "memory/memory.h"
@@ -89,10 +90,27 @@ void exit_invd(struct cpu *cpu)
         wbinvd();
 }
 
+/* Of partitions only, which go on if it was none of theirs. */
+void exit_machine_check(struct cpu *cpu)
+{
+    enum machine_check verdict = machine_check_judge(cpu, log_line);
+
+    cpu->exits[EXIT_OTHER]++;
+    if (verdict == MC_IS_FATAL)
+        machine_check_reset(cpu);
+    if (verdict == MC_GOES_ON)
+        return;
+    log_line("machine check: what core %u was doing is lost", (u64)cpu->index);
+    exit_unexpected(cpu);
+}
+
 void exit_triple_fault(struct cpu *cpu, u64 cs, u64 rip, u64 cr2, u64 cr3)
 {
     cpu->exits[EXIT_SHUTDOWN]++;
     if (is_partition(cpu->guest)) {
+        /* Where CR4.MCE is clear, a machine check is a shutdown (APM 8.2.18). */
+        if (machine_check_came() && machine_check_judge(cpu, log_line) == MC_IS_FATAL)
+            machine_check_reset(cpu);
         log_line("triple fault on core %u, near cs:rip %x:%x cr2 %x cr3 %x", (u64)cpu->index, cs,
                  rip, cr2, cr3);
         guest_fail(cpu);

@@ -23,6 +23,9 @@ bool exit_hypercall(struct cpu *cpu, u32 cpl);
 /* INVD, and WBINVD where that exits. */
 void exit_invd(struct cpu *cpu);
 
+/* #MC in a partition's guest. */
+void exit_machine_check(struct cpu *cpu);
+
 /* Nobody knows how to go on, and the registers are in the log: stops a partition, or else this
  * core. */
 __attribute__((noreturn)) void exit_unexpected(struct cpu *cpu);

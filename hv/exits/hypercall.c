@@ -1,6 +1,7 @@
 /* hv/include/hypercall.h */
 #include "exits/hypercall_calls.h"
 #include "guest/management.h"
+#include "guest/watch.h"
 #include "guest.h"
 
 static u64 core_word(const struct cpu *cpu)
@@ -54,6 +55,9 @@ u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
             return HYPERCALL_ERROR;
         management_take(cpu_at(self->index));
         guests_release(cpu_at(self->index));
+        lock(&hv_lock);
+        watch_follow();
+        unlock(&hv_lock);
         return 0;
     default:
         return hypercall_extra(call, item);

@@ -8,11 +8,13 @@
 #include "apic/icr.h"
 #include "apic/ipi.h"
 #include "guest/startup.h"
+#include "guest/watch.h"
 
 bool icr_write(struct cpu *cpu, u64 value)
 {
     if (!icr_is_startup((u32)value)) { /* with TF set, or it will fault: else fast.c has done it */
         cpu->exits[EXIT_IPI]++;
+        watch_other_write(cpu);
         return hv.owners ? ipi_send(cpu, (u32)value, (u32)(value >> 32), true)
                          : wrmsr_safe(IA32_X2APIC_ICR, value);
     }

@@ -1,6 +1,7 @@
 #include "exits/apic_page.h"
 #include "base/asm.h"
 #include "base/msr.h"
+#include "guest.h"
 #include "exits/msr_access.h"
 #include "counters/pmu.h"
 
@@ -29,6 +30,18 @@ static bool selector_write(struct cpu *cpu, u32 msr, u32 counter, u64 value)
     return true;
 }
 
+#define HWCR_CPUID_USER_DIS BIT(35)
+
+/* SMMLOCK stays as the firmware left it, IRPerfEn unless IRPerf is the guest's, and what makes
+ * CPUID fault at CPL 3: its intercept is said to have no exception before it (APM table 15-7). */
+static bool hwcr_write(const struct cpu *cpu, u64 value)
+{
+    bool irperf = feature_granted(cpu->guest->msr.granted, FEATURE_IRPERF);
+    u64 kept = HWCR_SMMLOCK | HWCR_CPUID_USER_DIS | (irperf ? 0 : HWCR_IRPERF_EN);
+
+    return wrmsr_safe(MSR_HWCR, (value & ~kept) | (rdmsr(MSR_HWCR) & kept));
+}
+
 bool amd_read_trapped(struct cpu *cpu, u32 msr, u64 *value)
 {
     int counter = pmu_amd_counter(msr);
@@ -53,8 +66,10 @@ bool amd_write_trapped(struct cpu *cpu, u32 msr, u64 value)
     switch (msr) {
     case IA32_APIC_BASE:
         return apic_base_write(cpu, value);
-    case MSR_HWCR: /* SMMLOCK stays as the firmware left it */
-        return wrmsr_safe(msr, (value & ~HWCR_SMMLOCK) | (rdmsr(msr) & HWCR_SMMLOCK));
+    case IA32_DEBUGCTL:
+        return wrmsr_safe(msr, pmu_amd_debugctl(cpu->guest->msr.granted, value));
+    case MSR_HWCR:
+        return hwcr_write(cpu, value);
     case MSR_VM_CR:
         return true;
     }

@@ -2,18 +2,22 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "base/msr.h"
+#include "memory/memory.h"
 #include "exits/msr_access.h"
 #include "counters/pmu.h"
 
-#define IA32_MISC_ENABLE     0x1a0
-#define MISC_ENABLE_PERFMON  BIT(7)
-#define MISC_ENABLE_NO_BTS   BIT(11)
-#define MISC_ENABLE_NO_PEBS  BIT(12)
-#define MISC_ENABLE_NO_XD    BIT(34)
-#define IA32_XSS             0xda0
-#define XSS_PT               BIT(8)
-#define XSS_LBR              BIT(15)
-#define FEATURE_CONTROL_KEPT BIT(20) /* LMCE_ON; VMX, SENTER and SGX are off */
+#define IA32_MISC_ENABLE       0x1a0
+#define MISC_ENABLE_PERFMON    BIT(7)
+#define MISC_ENABLE_NO_BTS     BIT(11)
+#define MISC_ENABLE_NO_PEBS    BIT(12)
+#define MISC_ENABLE_NO_XD      BIT(34)
+#define XSS_PT                 BIT(8)
+#define XSS_LBR                BIT(15)
+#define FEATURE_CONTROL_KEPT   FEATURE_CONTROL_LMCE /* VMX, SENTER and SGX are off */
+#define IA32_CORE_CAPABILITIES 0xcf
+#define CORE_CAP_RAR           BIT(1)
+#define IA32_HW_FEEDBACK_PTR   0x17d0
+#define HW_FEEDBACK_VALID      BIT(0)
 
 /* The guest reads what it wrote, not what the policy made of it; where the processor has no such
  * register, #GP. */
@@ -52,9 +56,10 @@ static bool limited_write(struct cpu *cpu, u32 msr, u64 value, u64 hardware, u64
 
 static bool fixed_write(struct cpu *cpu, u64 value)
 {
-    return limited_write(cpu, IA32_FIXED_CTR_CTRL, value,
-                         pmu_intel_fixed_value(&pmu.intel, &cpu->guest->pmu.limits, value),
-                         &cpu->pmu.intel.fixed_ctrl);
+    return limited_write(
+        cpu, IA32_FIXED_CTR_CTRL, value,
+        pmu_intel_fixed_value(&cpu->pmu.intel.caps, &cpu->guest->pmu.limits, value),
+        &cpu->pmu.intel.fixed_ctrl);
 }
 
 static bool aux_write(struct cpu *cpu, u32 msr, u32 aux, u64 value)
@@ -88,6 +93,18 @@ static bool xss_write(const struct cpu *cpu, u64 value)
     return !(value & hidden) && wrmsr_safe(IA32_XSS, value);
 }
 
+/* The processor writes its table there past every map (SDM 15.6): not into what is others'. */
+static bool hw_feedback_write(u64 value)
+{
+    u32 regs[4];
+
+    cpuid(6, 0, regs);
+    if ((value & HW_FEEDBACK_VALID) &&
+        memory_is_kept(value & MASK(51, 12), (FIELD(regs[3], 11, 8) + 1) * PAGE_SIZE))
+        return false;
+    return wrmsr_safe(IA32_HW_FEEDBACK_PTR, value);
+}
+
 static bool read_edited(const struct cpu *cpu, u32 msr, u64 *value)
 {
     if (!rdmsr_safe(msr, value))
@@ -95,6 +112,9 @@ static bool read_edited(const struct cpu *cpu, u32 msr, u64 *value)
     switch (msr) {
     case IA32_FEATURE_CONTROL:
         *value = (*value & FEATURE_CONTROL_KEPT) | FEATURE_CONTROL_LOCK;
+        return true;
+    case IA32_CORE_CAPABILITIES:
+        *value &= ~CORE_CAP_RAR;
         return true;
     case IA32_MISC_ENABLE:
         *value = misc_enable(cpu, *value);
@@ -128,6 +148,8 @@ static bool write_other(struct cpu *cpu, u32 msr, u64 value)
         return apic_base_write(cpu, value);
     case IA32_MISC_ENABLE:
         return misc_enable_write(value);
+    case IA32_HW_FEEDBACK_PTR:
+        return hw_feedback_write(value);
     case IA32_XSS:
         return xss_write(cpu, value);
     }

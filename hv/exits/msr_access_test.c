@@ -32,6 +32,7 @@ static struct cpu cpu;
 static struct guest guest;
 static struct filter filter;
 static u32 startups;
+static u64 kept_from, kept_to; /* memory that is others' */
 
 bool apic_base_write(struct cpu *self, u64 value)
 {
@@ -45,6 +46,11 @@ u64 partition_apic_base(const struct cpu *self)
     return 0xfee00d00;
 }
 
+bool memory_is_kept(u64 base, u64 size)
+{
+    return base < kept_to && base + size > kept_from;
+}
+
 bool ipi_send(const struct cpu *self, u32 low, u32 destination, bool x2apic)
 {
     return self == &cpu && x2apic && low != 0xbad && destination == 3;
@@ -54,6 +60,14 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
 {
     assert_true(self == &cpu && icr_is_startup(low) && x2apic && destination == 3);
     startups++;
+}
+
+static u32 other_writes;
+
+void watch_other_write(struct cpu *self)
+{
+    assert_ptr_equal(self, &cpu);
+    other_writes++;
 }
 
 static void start(enum cpu_vendor vendor)
@@ -71,7 +85,8 @@ static void start(enum cpu_vendor vendor)
     cpu.guest = &guest;
     hv.intel = vendor == CPU_INTEL;
     cpu.pmu.core.filter = &filter;
-    pmu.intel = (struct pmu_intel_caps){.version = 4, .counters = 4, .fixed = 7};
+    if (vendor == CPU_INTEL)
+        cpu.pmu.intel.caps = (struct pmu_intel_caps){.version = 4, .general = 0xf, .fixed = 7};
     guest.pmu.limits = (struct pmu_intel_limits){.fixed = 3, .policy = &policy_default};
     guest.msr.fixed_restricted = true;
     if (vendor == CPU_AMD)
@@ -174,6 +189,11 @@ static void fixed_counters_are_limited(void **state)
     assert_int_equal(cpu.pmu.core.denials.forgotten, 1);
     assert_false(write_ok(IA32_FIXED_CTR_CTRL, 0x3000));
     assert_int_equal(read_ok(IA32_FIXED_CTR_CTRL), 0x3b3);
+    cpu.pmu.intel.caps.fixed = 0x77; /* a core of the other kind */
+    fake.msr[0].valid = 0xbbb0bbb;
+    assert_true(write_ok(IA32_FIXED_CTR_CTRL, 0x3330033));
+    assert_int_equal(rdmsr(IA32_FIXED_CTR_CTRL), 0x33);
+    assert_int_equal(read_ok(IA32_FIXED_CTR_CTRL), 0x3330033);
 }
 
 static void offcore_responses_are_kept_from_the_hardware(void **state)
@@ -200,6 +220,9 @@ static void edited_reads(void **state)
     fake_msr(0x3a, BIT(0) | BIT(2) | BIT(5) | BIT(18) | BIT(20), 0);
     fake_msr(0x345, 0x1b7ff, 0);
     fake_msr(0x1a0, 0x850089, ALL);
+    fake_msr(0xcf, BIT(1) | BIT(5), 0);
+    assert_int_equal(read_ok(0xcf), BIT(5));
+    assert_false(write_ok(0xcf, 0));
     assert_int_equal(read_ok(0x3a), BIT(0) | BIT(20));
     assert_false(write_ok(0x3a, 5));
     assert_int_equal(read_ok(0x345), 0x3000);
@@ -253,20 +276,42 @@ static void zeroed_msrs(void **state)
     assert_int_equal(read_ok(0x611), 0);
 }
 
+/* 16 pages by the fake's CPUID. */
+static void hardware_feedback_stays_out_of_others_memory(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    kept_from = 0x40000000;
+    kept_to = 0x40100000;
+    fake_msr(0x17d0, 0, MASK(45, 12) | 1);
+    assert_true(write_ok(0x17d0, 0x3fff0001));
+    assert_int_equal(rdmsr(0x17d0), 0x3fff0001);
+    assert_false(write_ok(0x17d0, 0x3fff1001));
+    assert_false(write_ok(0x17d0, 0x400ff001));
+    assert_int_equal(rdmsr(0x17d0), 0x3fff0001);
+    assert_true(write_ok(0x17d0, 0x40100001));
+    assert_true(write_ok(0x17d0, 0x40000000)); /* not valid */
+    assert_int_equal(rdmsr(0x17d0), 0x40000000);
+    assert_false(write_ok(0x17d0, 2)); /* the processor's own #GP */
+    assert_int_equal(read_ok(0x17d0), 0x40000000);
+}
+
 static void icr_where_it_is_policed(void **state)
 {
     (void)state;
     for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
         start(vendor);
         guest.msr.police_icr = true;
-        startups = 0;
+        startups = other_writes = 0;
         fake_msr(IA32_APIC_BASE, APIC_BASE_EN | APIC_BASE_EXTD, ALL);
         fake_msr(IA32_X2APIC_ICR, 0, ALL);
         assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x4500));
         assert_int_equal(startups, 1);
+        assert_int_equal(other_writes, 0);
         assert_int_equal(rdmsr(IA32_X2APIC_ICR), 0);
         assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x40f0));
         assert_int_equal(rdmsr(IA32_X2APIC_ICR), 3ULL << 32 | 0x40f0);
+        assert_int_equal(other_writes, 1);
         fake.msr[0].value = APIC_BASE_EN;
         assert_false(write_ok(IA32_X2APIC_ICR, 0x4500));
         assert_true(write_ok(IA32_APIC_BASE, 0xfee00800) && !write_ok(IA32_APIC_BASE, 0xbad));
@@ -281,11 +326,35 @@ static void amds_own(void **state)
     fake_msr(0xc0010010, 5, ALL);
     assert_true(write_ok(MSR_HWCR, 0x40));
     assert_int_equal(rdmsr(MSR_HWCR), 0x40 | HWCR_SMMLOCK);
+    assert_true(write_ok(MSR_HWCR, BIT(30) | 0x10));
+    assert_int_equal(rdmsr(MSR_HWCR), 0x10 | HWCR_SMMLOCK);
+    guest.msr.granted = BIT(FEATURE_IRPERF);
+    assert_true(write_ok(MSR_HWCR, BIT(30)));
+    assert_int_equal(rdmsr(MSR_HWCR), BIT(30) | HWCR_SMMLOCK);
+    guest.msr.granted = 0;
+    assert_true(write_ok(MSR_HWCR, 0));
+    assert_int_equal(rdmsr(MSR_HWCR), BIT(30) | HWCR_SMMLOCK); /* what was granted stays */
+    assert_true(write_ok(MSR_HWCR, 0x40 | HWCR_CPUID_USER_DIS));
+    assert_int_equal(rdmsr(MSR_HWCR), BIT(30) | 0x40 | HWCR_SMMLOCK); /* CPUID hides it */
     assert_int_equal(read_ok(MSR_VM_CR), VM_CR_SVMDIS | VM_CR_LOCK);
     assert_true(write_ok(MSR_VM_CR, 0));
     assert_true(write_ok(0xc0010010, 0));
     assert_int_equal(rdmsr(0xc0010010), 5);
     assert_true(read_faults(MSR_VM_HSAVE_PA));
+}
+
+static void last_branches_are_not_recorded_on_amd(void **state)
+{
+    (void)state;
+    start(CPU_AMD);
+    fake_msr(IA32_DEBUGCTL, 0, 0x1807);
+    fake_msr(0x1db, 0x1234, ALL);
+    assert_true(write_ok(IA32_DEBUGCTL, 0x1803));
+    assert_int_equal(rdmsr(IA32_DEBUGCTL), 0x1802);
+    assert_int_equal(read_ok(IA32_DEBUGCTL), 0x1802);
+    assert_false(write_ok(IA32_DEBUGCTL, 0x10)); /* the processor's own #GP */
+    assert_int_equal(read_ok(0x1db), 0);
+    assert_true(read_faults(0x1dc)); /* not there bare */
 }
 
 int main(void)
@@ -299,8 +368,10 @@ int main(void)
         cmocka_unit_test(execute_disable_stays),
         cmocka_unit_test(xss_has_no_hidden_state),
         cmocka_unit_test(zeroed_msrs),
+        cmocka_unit_test(hardware_feedback_stays_out_of_others_memory),
         cmocka_unit_test(icr_where_it_is_policed),
         cmocka_unit_test(amds_own),
+        cmocka_unit_test(last_branches_are_not_recorded_on_amd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,8 +153,11 @@ static inline void pause(void)
 {
 }
 
+static u64 fake_cr3 = 0x1000, fake_read_cr3; /* when memory was last read */
+
 static inline bool read_safe(u64 address, u64 *value)
 {
+    fake_read_cr3 = fake_cr3;
     (void)address;
     (void)value;
     return false;
@@ -244,6 +247,11 @@ static inline void write_cr2(u64 value)
     (void)value;
 }
 
+static inline void write_cr3(u64 value)
+{
+    fake_cr3 = value;
+}
+
 static inline void write_cr4(u64 value)
 {
     (void)value;
@@ -254,10 +262,57 @@ static inline void write_dr6(u64 value)
     (void)value;
 }
 
-/* XCR0: x87 and SSE only. */
+/* XCR0: x87 and SSE only, unless a test says otherwise. */
+static u64 fake_xcr0 = 1, fake_xcr0_valid = 3;
+
 static inline bool xsetbv_safe(u32 index, u64 value)
 {
-    return index == 0 && (value == 1 || value == 3);
+    if (index || !(value & 1) || (value & ~fake_xcr0_valid))
+        return false;
+    fake_xcr0 = value;
+    return true;
+}
+
+/* The last XRSTOR, XRSTORS or FXRSTOR. */
+static struct {
+    u32 count, fninits, mxcsr;
+    bool supervisor;
+    u64 xcr0, xss, area[72];
+} fake_restored;
+
+static inline void fake_restore(const void *area, bool supervisor)
+{
+    fake_restored.count++;
+    fake_restored.supervisor = supervisor;
+    fake_restored.xcr0 = fake_xcr0;
+    rdmsr_safe(0xda0, &fake_restored.xss);
+    for (u32 i = 0; i < sizeof(fake_restored.area) / 8; i++)
+        fake_restored.area[i] = ((const u64 *)area)[i];
+}
+
+static inline void fninit(void)
+{
+    fake_restored.fninits++;
+}
+
+static inline void xrstor(const void *area)
+{
+    fake_restore(area, false);
+}
+
+static inline void xrstors(const void *area)
+{
+    fake_restore(area, true);
+}
+
+static inline void ldmxcsr(u32 value)
+{
+    fake_restored.mxcsr = value;
+}
+
+static inline void fxrstor(const void *area)
+{
+    fake_restore(area, false);
 }
 
 static inline u64 read_dr6(void)
@@ -282,7 +337,7 @@ static inline u64 read_cr2(void)
 
 static inline u64 read_cr3(void)
 {
-    return 0x1000;
+    return fake_cr3;
 }
 
 static inline u64 read_cr4(void)

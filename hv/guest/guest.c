@@ -39,7 +39,7 @@ static struct msr_context describe_msrs(const struct boot_policy *policy, bool p
         .model = msr_cpu_model(regs[0]),
         .pmu = policy->pmu,
         .unknown_gp = policy->unknown_msr_gp,
-        .police_icr = hv.police_icr,
+        .police_icr = hv.police_icr || hv.watching,
         .partition = partition,
     };
 }

@@ -2,6 +2,7 @@
 #include "apic/apic.h"
 #include "base/asm.h"
 #include "guest.h"
+#include "guest/startup.h"
 #include "serial/log.h"
 #include "counters/pmu.h"
 #include "vendor.h"
@@ -17,6 +18,21 @@ static struct {
     volatile u32 resumed;      /* stops ended */
 } kick;
 
+/* While a stop is in progress. SMM handlers wait for all cores, so SMIs must get through; an INIT
+ * that does too is none of the guest's, which nobody sends meanwhile. */
+static void linger(struct cpu *self)
+{
+    if (vendor->let_smi_in)
+        vendor->let_smi_in(self);
+    pause();
+}
+
+static void follow_map(void)
+{
+    if (vendor->flush_map)
+        vendor->flush_map();
+}
+
 static bool open_letter(struct cpu *self)
 {
     u32 round = __atomic_exchange_n(&self->letter, 0, __ATOMIC_SEQ_CST);
@@ -25,9 +41,11 @@ static bool open_letter(struct cpu *self)
         return false;
     if (vendor->note_state)
         vendor->note_state(self);
+    apic_note(self);
     self->stopped_in = round;
     while ((int)(kick.resumed - round) < 0)
-        pause();
+        linger(self);
+    follow_map();
     pmu_update(self);
     self->done_in = round;
     return true;
@@ -45,8 +63,10 @@ bool kick_attend(struct cpu *self)
 {
     bool answered = kick_answer(self);
 
-    if (answered)
+    if (answered) {
+        startup_leave(self);
         guest_attend(self);
+    }
     return answered;
 }
 
@@ -68,7 +88,7 @@ void kick_release(void)
 static bool listens(const struct cpu *target)
 {
     return target->guest == kick.guest && __atomic_load_n(&target->captured, __ATOMIC_SEQ_CST) &&
-           !target->deaf && target->state != CORE_STOPPED;
+           target->state != CORE_STOPPED;
 }
 
 /* Whether `self` still waits for its answer. */
@@ -79,9 +99,12 @@ static bool is_silent(const struct cpu *self, const struct cpu *target)
 
 static void write_letters(const struct cpu *self)
 {
-    for (u32 i = 0; i < hv.info->cpu_count; i++)
-        if (cpu_at(i) != self && cpu_at(i)->guest == kick.guest)
-            __atomic_store_n(&cpu_at(i)->letter, kick.round, __ATOMIC_SEQ_CST);
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        if (cpu_at(i) == self || cpu_at(i)->guest != kick.guest)
+            continue;
+        cpu_at(i)->signals = 0;
+        __atomic_store_n(&cpu_at(i)->letter, kick.round, __ATOMIC_SEQ_CST);
+    }
 }
 
 /* Signals who has not answered. Returns how many that are. */
@@ -90,10 +113,11 @@ static u32 signal_silent(const struct cpu *self)
     u32 silent = 0;
 
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
-        const struct cpu *target = cpu_at(i);
+        struct cpu *target = cpu_at(i);
 
         if (!is_silent(self, target))
             continue;
+        target->signals++;
         apic_send(target->apic_id, vendor->signal_icr());
         silent++;
     }
@@ -115,7 +139,7 @@ static void name_silent(const struct cpu *self)
             log_line("core %u does not answer: changes reach it when it does", (u64)i);
 }
 
-static void signal_until_quiet(const struct cpu *self)
+static void signal_until_quiet(struct cpu *self)
 {
     for (u32 signals = 0; signal_silent(self); signals++) {
         if (signals == SIGNALS_TO_GIVE_UP) {
@@ -123,7 +147,7 @@ static void signal_until_quiet(const struct cpu *self)
             return;
         }
         for (u32 i = 0; i < PAUSES_TO_RESEND && !all_quiet(self); i++)
-            pause();
+            linger(self);
     }
 }
 
@@ -151,16 +175,22 @@ u32 kick_stop(struct cpu *self, const struct guest *guest)
     return count_round(self, false);
 }
 
+bool kick_has_stopped(const struct cpu *target)
+{
+    return target->stopped_in == kick.round;
+}
+
 u32 kick_resume(struct cpu *self)
 {
     u32 stopped = count_round(self, false);
 
     /* The last signals have arrived before anybody absorbs them. */
     for (u32 i = 0; i < PAUSES_TO_SETTLE; i++)
-        pause();
+        linger(self);
+    follow_map();
     kick.resumed = kick.round;
     while (count_round(self, true) < stopped)
-        pause();
+        linger(self);
     kick_release();
     return stopped;
 }

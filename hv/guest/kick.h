@@ -23,6 +23,9 @@
  * starts or stops. */
 u32 kick_stop(struct cpu *self, const struct guest *guest);
 
+/* Between the two: whether this one has answered. It has noted its APIC then (apic_note). */
+bool kick_has_stopped(const struct cpu *target);
+
 /* Lets them go on. Returns when each is on its way, how many that are. */
 u32 kick_resume(struct cpu *self);
 

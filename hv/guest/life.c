@@ -3,7 +3,9 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "guest.h"
+#include "guest/core_reset.h"
 #include "guest/kick.h"
+#include "memory/memory.h"
 #include "serial/log.h"
 #include "serial/partition_uart.h"
 #include "base/msr.h"
@@ -40,12 +42,24 @@ static void scrub(u64 base, u64 size)
     }
 }
 
+/* What it finds where nothing is can be written to, and is one page. */
+static void fill_ones(const struct guest *guest)
+{
+    u64 *page = (u64 *)(guest->ones[0] & PTE_ADDRESS);
+
+    for (u32 i = 0; i < PAGE_SIZE / sizeof(*page); i++)
+        page[i] = ~0ULL;
+}
+
 static void fill_memory(const struct boot_guest *boot)
 {
+    u64 cr3 = host_map_open();
+
     scrub(boot->memory.base, boot->memory.size);
     for (u32 i = 0; i < boot->piece_count; i++)
         copy_memory(boot->memory.base + boot->pieces[i].gpa, boot->pieces[i].source,
                     boot->pieces[i].size);
+    host_map_close(cr3);
 }
 
 /* Waits, in hardware or here; then it has seen, or need not see, that the last life is over. */
@@ -91,38 +105,12 @@ static __attribute__((noreturn)) void launch_life(struct cpu *cpu)
 {
     wait_for_start(cpu);
     fill_memory(cpu->guest->boot);
+    fill_ones(cpu->guest);
     partition_uart_reset(&cpu->guest->uart);
     vendor->boot(cpu);
     startup_note_captured(cpu);
     kick_attend(cpu);
     vendor->enter(cpu);
-}
-
-/* What a life leaves behind in its cores and INIT does not clear (APM table 14-1, SDM table 10-1),
- * of what rows_partition.c lets pass. What a processor lacks faults, and stays so. */
-static void forget_msrs(void)
-{
-    static const struct {
-        u32 first, last;
-    } ranges[] = {
-        {0x48, 0x48},             /* SPEC_CTRL */
-        {0x122, 0x122},           /* TSX_CTRL */
-        {0x140, 0x140},           /* MISC_FEATURES_ENABLES */
-        {0x1c4, 0x1c5},           /* XFD, XFD_ERR */
-        {0x1d9, 0x1d9},           /* DebugCtl */
-        {0x6a0, 0x6a8},           /* shadow stacks */
-        {0x6e0, 0x6e1},           /* TSC_DEADLINE, PKRS */
-        {0xd90, 0xd90},           /* BNDCFGS */
-        {0xda0, 0xda0},           /* XSS */
-        {0xc0000081, 0xc0000084}, /* SYSCALL */
-        {0xc0000100, 0xc0000103}, /* FS, GS, KernelGSbase, TSC_AUX */
-    };
-
-    for (u32 i = 0; i < COUNT(ranges); i++)
-        for (u32 msr = ranges[i].first; msr <= ranges[i].last; msr++)
-            wrmsr_safe(msr, 0);
-    if (hv.host_cr4 & CR4_OSXSAVE)
-        xsetbv_safe(0, 1); /* XCR0: x87 alone, as after reset */
 }
 
 void guest_next(struct cpu *cpu);
@@ -131,13 +119,7 @@ void guest_next(struct cpu *cpu);
 void guest_next(struct cpu *cpu)
 {
     cpu->life = cpu->guest->life;
-    cpu->init_sent = false;
-    cpu->sipi = 0;
-    apic_enable_x2apic();
-    apic_reset();
-    apic_note(cpu);
-    forget_msrs();
-    pmu_restart(cpu);
+    core_reset(cpu);
     if (is_boot_core(cpu))
         launch_life(cpu);
     vendor->await_sipi(cpu);
@@ -155,6 +137,7 @@ void guest_claim(struct cpu *cpu)
     if (home == cpu->guest || !home->life)
         return;
     guest_own(cpu, home);
+    write_cr3(guest_host_cr3(home));
     leave_life(cpu);
 }
 
@@ -219,7 +202,11 @@ u32 guest_stop(struct cpu *self, struct guest *guest)
 /* Its boot core does it. */
 void guest_start(struct guest *guest)
 {
-    guest->state = GUEST_RUNNING;
+    if (cpu_at(guest->boot->boot_cpu)->state == CORE_STOPPED)
+        log_line("guest %u is not started: core %u is stopped for good", (u64)guest->index,
+                 (u64)guest->boot->boot_cpu);
+    else
+        guest->state = GUEST_RUNNING;
 }
 
 void guest_fail(struct cpu *self)
@@ -229,4 +216,28 @@ void guest_fail(struct cpu *self)
     if (self->life == self->guest->life)
         guest_stop(self, self->guest);
     leave_life(self);
+}
+
+static u64 exits_so_far(const struct cpu *cpu)
+{
+    u64 count = 0;
+
+    for (u32 i = 0; i < EXIT_REASONS; i++)
+        count += cpu->exits[i];
+    return count;
+}
+
+void guest_refused(struct cpu *self)
+{
+    u64 now = exits_so_far(self) + 1;
+
+    if (self->refused_at != now) {
+        self->refused_at = now;
+        return;
+    }
+    log_line("core %u is stopped: it cannot enter its guest in a new life either",
+             (u64)self->index);
+    if (self->guest->state != GUEST_STOPPED)
+        guest_stop(self, self->guest);
+    cpu_stop();
 }

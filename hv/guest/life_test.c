@@ -14,16 +14,16 @@
 
 struct hv hv;
 struct lock hv_lock, log_lock;
-struct pmu pmu;
 const struct vendor *vendor;
 
 static struct guest guests[2];
 static struct boot_guest boots[2];
 static u8 *memory;
 static u8 pristine[8] = "pieces";
+static u64 ones_page[PAGE_SIZE / 8] __attribute__((aligned(PAGE_SIZE)));
 static jmp_buf out;
-static enum { ENTERED = 1, AWAITS } ended;
-static u32 boots_done, restarts, resets, lines, sent, rests, kicked;
+static enum { ENTERED = 1, AWAITS, STOPPED } ended;
+static u32 boots_done, filled, resets, lines, sent, rests, kicked;
 static void (*while_resting)(void);
 
 void log_line(const char *format, ...)
@@ -32,24 +32,33 @@ void log_line(const char *format, ...)
     lines++;
 }
 
-void apic_enable_x2apic(void)
+void cpu_stop(void)
 {
+    ended = STOPPED;
+    longjmp(out, 1);
 }
 
-void apic_reset(void)
+/* Only while its memory is filled. */
+u64 host_map_open(void)
 {
+    u64 cr3 = read_cr3();
+
+    write_cr3(hv.full_cr3);
+    return cr3;
+}
+
+void host_map_close(u64 cr3)
+{
+    assert_int_equal(read_cr3(), hv.full_cr3);
+    write_cr3(cr3);
+    filled++;
+}
+
+void core_reset(struct cpu *cpu)
+{
+    assert_int_equal(read_cr3(), hv.lean_cr3);
+    assert_int_equal(cpu->life, cpu->guest->life);
     resets++;
-}
-
-void apic_note(struct cpu *cpu)
-{
-    (void)cpu;
-}
-
-void pmu_restart(struct cpu *cpu)
-{
-    (void)cpu;
-    restarts++;
 }
 
 void console_rest(struct cpu *self)
@@ -110,9 +119,14 @@ u32 kick_resume(struct cpu *self)
 static void boot(struct cpu *cpu)
 {
     assert_ptr_equal(cpu, cpu_at(2));
+    assert_int_equal(read_cr3(), hv.lean_cr3);
+    assert_int_equal(filled, boots_done + 1);
     assert_memory_equal(memory + PAGE_SIZE, pristine, sizeof(pristine));
     for (u32 i = 0; i < PAGE_SIZE; i++)
         assert_int_equal(memory[i], 0);
+    for (u32 i = 0; i < COUNT(ones_page); i++)
+        assert_int_equal(ones_page[i], ~0ULL);
+    ones_page[COUNT(ones_page) - 1] = ones_page[0] = 0; /* by the guest, which finds it nowhere */
     boots_done++;
 }
 
@@ -144,7 +158,8 @@ static int set_up(void **state)
     vendor = &fake_vendor;
     memory = aligned_alloc(MIB(2), MIB(2));
     memset(memory, 0xee, MIB(2));
-    hv = (struct hv){.guests = guests};
+    hv = (struct hv){.guests = guests, .host_cr3 = 0x1000, .lean_cr3 = 0x2000, .full_cr3 = 0x3000};
+    write_cr3(hv.host_cr3);
     hv.cpu_blocks = (u64)aligned_alloc(CPU_BLOCK_SIZE, CORES * CPU_BLOCK_SIZE);
     memset((void *)hv.cpu_blocks, 0, CORES * CPU_BLOCK_SIZE);
     hv.info = calloc(1, sizeof(*hv.info) + CORES * sizeof(struct boot_cpu));
@@ -158,13 +173,14 @@ static int set_up(void **state)
     for (u32 i = 0; i < 2; i++)
         guests[i] = (struct guest){
             .boot = &boots[i], .index = i, .state = i ? GUEST_STOPPED : GUEST_RUNNING};
+    guests[1].ones[0] = (u64)ones_page | PTE_PRESENT | PTE_WRITE;
     for (u32 i = 0; i < CORES; i++) {
         hv.info->cpus[i].guest = i > 0;
         cpu_at(i)->index = cpu_at(i)->apic_id = i;
         cpu_at(i)->guest = tenant();
         startup_note_captured(cpu_at(i));
     }
-    sent = lines = boots_done = restarts = resets = rests = kicked = 0;
+    sent = lines = boots_done = filled = resets = rests = kicked = 0;
     while_resting = NULL;
     return 0;
 }
@@ -207,7 +223,6 @@ static void the_boot_core_starts_in_fresh_memory(void **state)
     (void)state;
     release_all();
     assert_int_equal(boots_done, 1);
-    assert_int_equal(restarts, 3);
     assert_int_equal(resets, 3);
     assert_true(cpu_at(2)->captured);
     assert_int_equal(guest_cores(&guests[1], CORE_RUNNING), 1);
@@ -317,6 +332,62 @@ static void one_that_fails_stops_alone(void **state)
     assert_int_equal(kicked, 0);
 }
 
+/* As vmx/slow.c does. */
+static void refuse(struct cpu *cpu)
+{
+    guest_refused(cpu);
+    guest_fail(cpu);
+}
+
+/* With one report each, and nobody is kicked for what is over. */
+static void a_core_that_cannot_enter_ends(void **state)
+{
+    (void)state;
+    release_all();
+    startup_note_captured(cpu_at(1));
+    assert_int_equal(ENDED(refuse(cpu_at(1))), AWAITS);
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    assert_int_equal(lines, 1);
+    kicked = 0;
+    assert_int_equal(ENDED(refuse(cpu_at(1))), STOPPED);
+    assert_int_equal(lines, 2);
+    assert_int_equal(kicked, 0);
+}
+
+static void a_guest_that_runs_is_stopped_with_it(void **state)
+{
+    (void)state;
+    release_all();
+    startup_note_captured(cpu_at(1));
+    assert_int_equal(ENDED(refuse(cpu_at(1))), AWAITS);
+    guests[1].state = GUEST_RUNNING; /* started meanwhile */
+    assert_int_equal(ENDED(refuse(cpu_at(1))), STOPPED);
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+}
+
+/* Not what a life does to itself, each time anew. */
+static void a_core_that_has_run_since_waits_again(void **state)
+{
+    (void)state;
+    release_all();
+    for (volatile u32 i = 0; i < 3; i++) {
+        startup_note_captured(cpu_at(3));
+        assert_int_equal(ENDED(refuse(cpu_at(3))), AWAITS);
+        cpu_at(3)->exits[EXIT_INIT]++;
+    }
+}
+
+static void without_its_boot_core_it_is_not_started(void **state)
+{
+    (void)state;
+    release_all();
+    guest_stop(cpu_at(0), &guests[1]);
+    cpu_at(2)->state = CORE_STOPPED;
+    guest_start(&guests[1]);
+    assert_int_equal(guests[1].state, GUEST_STOPPED);
+    assert_int_equal(lines, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -329,6 +400,10 @@ int main(void)
         TEST(a_core_that_does_not_come_back_stops_the_start),
         TEST(paused_cores_rest),
         TEST(one_that_fails_stops_alone),
+        TEST(a_core_that_cannot_enter_ends),
+        TEST(a_guest_that_runs_is_stopped_with_it),
+        TEST(a_core_that_has_run_since_waits_again),
+        TEST(without_its_boot_core_it_is_not_started),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,16 @@
 #include "guest/startup.h"
 #include "apic/apic.h"
 #include "apic/icr.h"
+#include "base/msr.h"
 #include "console/console.h"
 #include "guest/management.h"
 #include "guest.h"
 #include "guest/kick.h"
+#include "guest/watch.h"
 #include "serial/log.h"
 #include "vendor.h"
 
-#define PAUSES_TO_DEAFNESS 1000000
+#define PAUSES_TO_ARRIVE 5000 /* a sent INIT has arrived: 10 us where PAUSE is quickest */
 
 /* Level-triggered INIT with the level de-asserted only synchronized arbitration IDs, long ago
  * (APM 16.5). */
@@ -17,30 +19,28 @@ static bool is_deassert(u32 low)
     return (low & ICR_LEVEL) && !(low & ICR_ASSERT);
 }
 
-/* Where the core itself takes an INIT, as an exit ... */
+/* Where the core itself takes an INIT, as an exit; its SIPI comes by mail then. */
 static bool takes_init(const struct cpu *target)
 {
     return target->captured && vendor->init_exits();
 }
 
-/* ... and a SIPI too, or that comes by mail. */
-static bool takes_sipi(const struct cpu *target)
-{
-    return target->captured && vendor->sipi_exits;
-}
+/* --- what a guest sends -------------------------------------------------------------------------
+ */
 
-static bool by_mail(const struct cpu *target)
+static void note_init(struct cpu *target)
 {
-    return takes_init(target) && !takes_sipi(target);
+    target->sipi = 0;
+    target->started = false;
+    target->state = CORE_WAITING;
+    target->init_sent = takes_init(target);
 }
 
 /* Holding log_lock too: without R_INIT the target may be reset in the middle of anything
  * (hv/base/lock.h). */
 static void send_init(struct cpu *target)
 {
-    target->sipi = 0;
-    target->state = CORE_WAITING;
-    target->init_sent = by_mail(target);
+    note_init(target);
     if (!takes_init(target))
         target->captured = false;
     lock(&log_lock);
@@ -50,12 +50,10 @@ static void send_init(struct cpu *target)
 
 void startup_init_self(struct cpu *self)
 {
-    self->sipi = 0;
+    note_init(self);
     self->captured = false;
-    self->state = CORE_WAITING;
     apic_send(self->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
-    for (;;)
-        pause();
+    vendor->await_reset(self);
 }
 
 /* A core that resets itself must not hold what it could then never release. */
@@ -81,17 +79,11 @@ static void init_core(struct cpu *self, struct cpu *target)
     send_init(target);
 }
 
-static void send_sipi(const struct cpu *target, u32 vector)
+static void note_sipi(struct cpu *target, u32 vector)
 {
-    apic_send(target->apic_id, ICR_MODE_SIPI << 8 | ICR_ASSERT | vector);
-}
-
-/* One that comes before the core is in wait-for-SIPI is lost (SDM 26.2). Bounded: it may be stuck.
- */
-static void wait_until_deaf(const struct cpu *target)
-{
-    for (u32 i = 0; i < PAUSES_TO_DEAFNESS && !target->deaf; i++)
-        pause();
+    target->started = hv.released;
+    target->state = CORE_RUNNING;
+    target->sipi = (u16)(0x100 | vector);
 }
 
 /* The second SIPI of the usual pair finds the core running and is dropped, as in hardware. */
@@ -100,15 +92,42 @@ static void sipi_core(struct cpu *target, u32 vector)
     if (target->index == hv.info->bsp ||
         (target->state != CORE_WAITING && target->state != CORE_FIRMWARE))
         return;
-    if (takes_sipi(target)) {
-        wait_until_deaf(target);
-        send_sipi(target, vector);
-        return;
+    note_sipi(target, vector);
+    if (!takes_init(target))
+        apic_send(target->apic_id,
+                  ICR_MODE_SIPI << 8 | ICR_ASSERT | (u32)(hv.info->trampoline >> 12));
+}
+
+/* Of cores that a guest's INIT or SIPI can reach at all. */
+static bool is_addressed(const struct cpu *self, const struct cpu *target, u32 low, u32 destination,
+                         bool x2apic)
+{
+    return target->guest == self->guest && target->state != CORE_MANAGEMENT &&
+           icr_addresses(self, target, low, destination, x2apic);
+}
+
+/* Where INITs do not exit, a core leaves its guest before it is reset: KVM keeps a wrong shadow of
+ * the paging of a nested guest that is reset in unpaged code. Nothing that it could hold is held
+ * meanwhile. */
+static void bring_out(struct cpu *self, u32 low, u32 destination, bool x2apic)
+{
+    kick_stop(self, self->guest);
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        struct cpu *target = cpu_at(i);
+
+        if (target == self || i == hv.info->bsp || !target->captured ||
+            !is_addressed(self, target, low, destination, x2apic))
+            continue;
+        target->captured = false;
+        target->leaving = true;
     }
-    target->state = CORE_RUNNING;
-    target->sipi = (u16)(0x100 | vector);
-    if (!by_mail(target))
-        send_sipi(target, (u32)(hv.info->trampoline >> 12));
+    kick_resume(self);
+}
+
+void startup_leave(struct cpu *self)
+{
+    if (self->leaving)
+        vendor->await_reset(self);
 }
 
 void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
@@ -118,23 +137,94 @@ void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)
     if (init && is_deassert(low))
         return;
     console_hold(self);
+    if (init && !vendor->init_exits())
+        bring_out(self, low, destination, x2apic);
     kick_hold(self); /* nobody starts or stops while all are being stopped */
     lock(&hv_lock);
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         struct cpu *target = cpu_at(i);
 
-        if (target->guest != self->guest || target->state == CORE_MANAGEMENT ||
-            !icr_addresses(self, target, low, destination, x2apic))
+        if (!is_addressed(self, target, low, destination, x2apic))
             continue;
         if (init)
             init_core(self, target);
         else
             sipi_core(target, ICR_VECTOR(low));
     }
+    watch_follow();
     unlock(&hv_lock);
     kick_release();
     console_release();
+    startup_leave(self);
     guest_attend(self); /* a letter may have come while it waited */
+}
+
+/* --- on the core that an INIT has reached -------------------------------------------------------
+ */
+
+/* What a stopped core's ICR holds is what its guest wrote last, or a signal of Cede's to one core.
+ * That the boot processor was addressed would have reset the machine. */
+static void believe(const struct cpu *sender, bool x2apic)
+{
+    u32 low = (u32)sender->icr, destination = (u32)(sender->icr >> 32);
+
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        struct cpu *target = cpu_at(i);
+
+        if (target->index == hv.info->bsp || target->state == CORE_STOPPED ||
+            !is_addressed(sender, target, low, destination, x2apic))
+            continue;
+        if (!target->init_sent)
+            note_init(target);
+        if (ICR_MODE(low) == ICR_MODE_SIPI && target->state == CORE_WAITING)
+            note_sipi(target, ICR_VECTOR(low));
+    }
+}
+
+static void ask_all(const struct cpu *self)
+{
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        const struct cpu *sender = cpu_at(i);
+        bool x2apic = sender->apic_base & APIC_BASE_EXTD;
+
+        if (kick_has_stopped(sender) && icr_is_startup((u32)sender->icr) &&
+            is_addressed(sender, self, (u32)sender->icr, (u32)(sender->icr >> 32), x2apic))
+            believe(sender, x2apic);
+    }
+}
+
+/* An INIT that nobody saw being sent, as all cores ran. Its SIPI may have been sent as well, and is
+ * lost (SDM 26.2: this core is not in wait-for-SIPI). Who has sent an INIT or SIPI to `self` is
+ * asked what; from then on ICRs are watched. An INIT for others as well, which may have been lost
+ * to the stop, is theirs too. */
+static void look_for_sipi(struct cpu *self)
+{
+    kick_stop(self, self->guest);
+    lock(&hv_lock);
+    if (!self->init_sent) { /* else another core that looked has noted it meanwhile */
+        note_init(self);
+        ask_all(self);
+        watch_begin();
+    }
+    self->init_sent = false;
+    unlock(&hv_lock);
+    kick_resume(self);
+    vendor->absorb_signal(self); /* an INIT that was sent twice */
+}
+
+/* An INIT that a watched ICR sent was noted by its sender, and its SIPI may be in the box already.
+ */
+static bool take_note(struct cpu *cpu)
+{
+    bool noted;
+
+    lock(&hv_lock);
+    noted = cpu->init_sent;
+    if (!noted && hv.police_icr) /* a chipset's, a device's or an IOAPIC's */
+        note_init(cpu);
+    cpu->init_sent = false;
+    unlock(&hv_lock);
+    return noted || hv.police_icr;
 }
 
 void startup_init_arrived(struct cpu *cpu)
@@ -142,14 +232,61 @@ void startup_init_arrived(struct cpu *cpu)
     management_claim(cpu);
     guest_claim(cpu);
     cpu->exits[EXIT_INIT]++;
-    if (cpu->index != hv.info->bsp)
-        return;
-    log_line("INIT at the boot processor: resetting the machine");
-    platform_reset();
+    if (cpu->index == hv.info->bsp) {
+        log_line("INIT at the boot processor: resetting the machine");
+        platform_reset();
+    }
+    if (!take_note(cpu))
+        look_for_sipi(cpu);
+}
+
+/* The vector of a SIPI that was mailed, taken out of the box; 0 when none was, or when another INIT
+ * has taken it back meanwhile. `late`: an INIT has come since the core waits, or is on its way. */
+static u16 take_mail(struct cpu *cpu, bool *late)
+{
+    u16 sipi;
+
+    lock(&hv_lock);
+    sipi = cpu->sipi;
+    *late = cpu->init_sent;
+    if (sipi) {
+        cpu->sipi = 0;
+        cpu->init_sent = false;
+    }
+    unlock(&hv_lock);
+    return sipi;
+}
+
+static void rest(struct cpu *cpu)
+{
+    if (vendor->breathe)
+        vendor->breathe(cpu);
+    pause();
+}
+
+u8 startup_await_sipi(struct cpu *cpu)
+{
+    bool late;
+    u16 sipi;
+
+    do {
+        while (!cpu->sipi) {
+            rest(cpu);
+            kick_attend(cpu);
+        }
+        sipi = take_mail(cpu, &late);
+    } while (!sipi);
+    if (late) {
+        for (u32 i = 0; i < PAUSES_TO_ARRIVE; i++)
+            rest(cpu);
+        vendor->absorb_signal(cpu);
+    }
+    return (u8)sipi;
 }
 
 void startup_note_captured(struct cpu *cpu)
 {
+    cpu->leaving = false;
     cpu->captured = true;
     cpu->state = CORE_RUNNING;
 }

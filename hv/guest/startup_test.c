@@ -7,8 +7,12 @@
 #include <cmocka.h>
 #include "fake/fake_machine.h"
 #include "fake/fake_console.h"
+
+static void meanwhile(void);
+#define pause meanwhile
 #include "apic/icr.c"
 #include "guest/startup.c"
+#undef pause
 
 #define CORES 4
 #define INIT  (ICR_MODE_INIT << 8 | (u32)ICR_ASSERT)
@@ -19,6 +23,9 @@ struct lock hv_lock, log_lock;
 const struct vendor *vendor;
 
 static bool r_init, kick_held;
+static u32 stops, stopped, watches, follows, absorbed, resets, pauses; /* `stopped` as bits */
+static void (*on_stop)(void), (*on_pause)(void);
+static jmp_buf awaiting_reset;
 static struct {
     u32 apic_id, low;
     bool locked;
@@ -46,6 +53,70 @@ void kick_release(void)
 {
     assert_true(kick_held);
     kick_held = false;
+}
+
+u32 kick_stop(struct cpu *self, const struct guest *guest)
+{
+    assert_ptr_equal(self->guest, guest);
+    assert_false(hv_lock.held);
+    assert_false(kick_held);
+    kick_held = true;
+    stops++;
+    if (on_stop)
+        on_stop();
+    return 0;
+}
+
+u32 kick_resume(struct cpu *self)
+{
+    (void)self;
+    assert_false(hv_lock.held);
+    kick_held = false;
+    return 0;
+}
+
+bool kick_has_stopped(const struct cpu *target)
+{
+    return stopped >> target->index & 1;
+}
+
+bool kick_attend(struct cpu *self)
+{
+    (void)self;
+    return false;
+}
+
+void watch_begin(void)
+{
+    assert_true(hv_lock.held && kick_held);
+    watches++;
+}
+
+void watch_follow(void)
+{
+    assert_true(hv_lock.held);
+    follows++;
+}
+
+static void meanwhile(void)
+{
+    assert_false(hv_lock.held);
+    pauses++;
+    if (on_pause)
+        on_pause();
+}
+
+static void absorb(struct cpu *cpu)
+{
+    (void)cpu;
+    absorbed++;
+}
+
+static __attribute__((noreturn)) void await_reset(struct cpu *cpu)
+{
+    assert_false(hv_lock.held || kick_held || cpu->captured);
+    resets++;
+    longjmp(awaiting_reset, 1);
 }
 
 void management_claim(struct cpu *cpu)
@@ -80,7 +151,8 @@ static bool init_exits(void)
     return r_init;
 }
 
-static const struct vendor fake_vendor = {.init_exits = init_exits};
+static const struct vendor fake_vendor = {
+    .init_exits = init_exits, .absorb_signal = absorb, .await_reset = await_reset};
 static void *blocks;
 
 static int set_up(void **state)
@@ -92,6 +164,11 @@ static int set_up(void **state)
     hv_lock.held = log_lock.held = 0;
     kick_held = false;
     fake_console_held = 0;
+    stops = watches = follows = absorbed = resets = pauses = 0;
+    stopped = 0xf;
+    on_stop = on_pause = NULL;
+    hv.police_icr = true;
+    hv.released = false;
     blocks = aligned_alloc(CPU_BLOCK_SIZE, CORES * CPU_BLOCK_SIZE);
     memset(blocks, 0, CORES * CPU_BLOCK_SIZE);
     hv.cpu_blocks = (u64)blocks;
@@ -112,30 +189,6 @@ static int tear_down(void **state)
     free(blocks);
     free(hv.info);
     return 0;
-}
-
-/* VMX: both are sent as they are, and the core keeps its own state. */
-static void signals_that_exit_are_passed_on(void **state)
-{
-    static const struct vendor exits = {.init_exits = init_exits, .sipi_exits = true};
-
-    (void)state;
-    vendor = &exits;
-    r_init = true;
-    startup_ipi(cpu_at(0), INIT, 4, true);
-    assert_true(cpu_at(2)->captured);
-    assert_false(cpu_at(2)->init_sent);
-    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
-    startup_ipi(cpu_at(0), SIPI | 0x12, 4, true);
-    startup_ipi(cpu_at(0), SIPI | 0x12, 4, true);
-    assert_int_equal(sent_count, 3);
-    assert_int_equal(sent[1].low, SIPI | 0x12);
-    assert_int_equal(sent[2].low, SIPI | 0x12);
-    assert_int_equal(cpu_at(2)->sipi, 0);
-    cpu_at(2)->captured = false;
-    startup_ipi(cpu_at(0), SIPI | 0x12, 4, true);
-    assert_int_equal(ICR_VECTOR(sent[3].low), 0x8f);
-    assert_int_equal(cpu_at(2)->sipi, 0x112);
 }
 
 static void init_resets_a_core_for_real(void **state)
@@ -287,10 +340,252 @@ static void others_cores_are_out_of_reach(void **state)
     assert_ptr_equal(attended, cpu_at(2));
 }
 
+/* --- where an INIT was not seen being sent ------------------------------------------------------
+ */
+
+static int set_up_unwatched(void **state)
+{
+    set_up(state);
+    r_init = true;
+    hv.police_icr = false;
+    for (u32 i = 0; i < CORES; i++)
+        cpu_at(i)->apic_base = APIC_BASE_EXTD;
+    return 0;
+}
+
+static void wrote(u32 core, u32 low, u32 destination)
+{
+    cpu_at(core)->icr = (u64)destination << 32 | low;
+}
+
+static void a_sipi_that_came_too_early_is_found(void **state)
+{
+    (void)state;
+    wrote(3, SIPI | 0x9c, 2);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(stops, 1);
+    assert_int_equal(watches, 1);
+    assert_int_equal(sent_count, 0);
+    assert_int_equal(startup_await_sipi(cpu_at(1)), 0x9c);
+    assert_int_equal(cpu_at(1)->state, CORE_RUNNING);
+    assert_int_equal(absorbed, 1); /* an INIT that was sent twice */
+    assert_int_equal(cpu_at(2)->sipi, 0);
+    assert_false(kick_held);
+}
+
+static void one_that_is_to_come_is_waited_for(void **state)
+{
+    (void)state;
+    wrote(0, INIT, 2);
+    wrote(2, SIPI | 0x44, 6); /* to another core, long ago */
+    wrote(3, 0x40e0, 2);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(watches, 1);
+    assert_int_equal(cpu_at(1)->state, CORE_WAITING);
+    assert_int_equal(cpu_at(1)->sipi, 0);
+    assert_false(cpu_at(1)->init_sent);
+    startup_ipi(cpu_at(0), SIPI | 0x12, 2, true);
+    assert_int_equal(cpu_at(1)->sipi, 0x112);
+}
+
+/* Others got it as well, whatever became of theirs: but for the sender and the boot processor. */
+static void a_broadcast_is_everybodys(void **state)
+{
+    (void)state;
+    wrote(2, INIT | SHORTHAND_OTHERS << 18, 0);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(0)->state, CORE_RUNNING);
+    assert_int_equal(cpu_at(2)->state, CORE_RUNNING);
+    assert_int_equal(cpu_at(3)->state, CORE_WAITING);
+    assert_true(cpu_at(3)->init_sent);
+    wrote(0, SIPI | SHORTHAND_OTHERS << 18 | 0x33, 0);
+    wrote(2, 0, 0);
+    startup_init_arrived(cpu_at(3)); /* noted: nobody is stopped again */
+    assert_int_equal(stops, 1);
+    startup_init_arrived(cpu_at(1));
+    for (u32 i = 1; i < CORES; i++)
+        assert_int_equal(cpu_at(i)->sipi, 0x133);
+    assert_int_equal(cpu_at(0)->sipi, 0);
+}
+
+static void noted_by_another_core(void)
+{
+    cpu_at(1)->init_sent = true;
+    cpu_at(1)->sipi = 0x155;
+    cpu_at(1)->state = CORE_RUNNING;
+}
+
+/* What that one has read is not believed a second time. */
+static void who_looks_second_finds_it_noted(void **state)
+{
+    (void)state;
+    on_stop = noted_by_another_core;
+    wrote(0, SIPI | SHORTHAND_OTHERS << 18 | 0x33, 0);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0x155);
+    assert_int_equal(cpu_at(2)->state, CORE_RUNNING);
+    assert_int_equal(cpu_at(2)->sipi, 0);
+    assert_false(cpu_at(1)->init_sent);
+}
+
+static void what_a_core_has_not_told_is_not_believed(void **state)
+{
+    (void)state;
+    wrote(0, SIPI | 0x33, 2);
+    stopped = 0xf & ~1U;
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0);
+    assert_int_equal(cpu_at(1)->state, CORE_WAITING);
+}
+
+/* FFH addresses all in xAPIC mode only. */
+static void destinations_are_the_senders_modes(void **state)
+{
+    (void)state;
+    wrote(0, SIPI | 0x33, 0xff);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0);
+    cpu_at(0)->apic_base = 0;
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0x133);
+}
+
+static void others_guests_cores_are_not_believed(void **state)
+{
+    (void)state;
+    wrote(3, SIPI | SHORTHAND_OTHERS << 18 | 0x33, 0);
+    cpu_at(3)->guest = (struct guest *)1;
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0);
+}
+
+static void where_icrs_are_always_watched_nobody_is_asked(void **state)
+{
+    (void)state;
+    hv.police_icr = true;
+    wrote(0, SIPI | 0x33, 2);
+    cpu_at(1)->sipi = 0x111;
+    startup_init_arrived(cpu_at(1)); /* a device's */
+    assert_int_equal(stops, 0);
+    assert_int_equal(cpu_at(1)->sipi, 0);
+    assert_int_equal(cpu_at(1)->state, CORE_WAITING);
+}
+
+/* --- waiting for mail ---------------------------------------------------------------------------
+ */
+
+static void sipi_comes(void)
+{
+    if (pauses == 3)
+        startup_ipi(cpu_at(0), SIPI | 0x77, 2, true);
+}
+
+static void mail_is_waited_for(void **state)
+{
+    (void)state;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_init_arrived(cpu_at(1));
+    on_pause = sipi_comes;
+    assert_int_equal(startup_await_sipi(cpu_at(1)), 0x77);
+    assert_int_equal(pauses, 3);
+    assert_int_equal(absorbed, 0);
+    assert_int_equal(cpu_at(1)->sipi, 0);
+}
+
+/* Else it would exit right after the start, and stop the core for good. */
+static void an_init_sent_again_is_absorbed(void **state)
+{
+    (void)state;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_init_arrived(cpu_at(1));
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_ipi(cpu_at(0), SIPI | 0x77, 2, true);
+    assert_int_equal(startup_await_sipi(cpu_at(1)), 0x77);
+    assert_int_equal(pauses, PAUSES_TO_ARRIVE);
+    assert_int_equal(absorbed, 1);
+    assert_false(cpu_at(1)->init_sent);
+}
+
+static void only_its_os_starts_a_core_for_good(void **state)
+{
+    (void)state;
+    r_init = true;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_ipi(cpu_at(0), SIPI | 1, 2, true);
+    assert_false(cpu_at(1)->started);
+    hv.released = true;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_ipi(cpu_at(0), SIPI | 1, 2, true);
+    assert_true(cpu_at(1)->started);
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    assert_false(cpu_at(1)->started);
+    assert_int_equal(follows, 5);
+}
+
+/* --- where INITs do not exit ---------------------------------------------------------------------
+ */
+
+/* In the hypervisor it holds nothing, with interrupts open to the INIT that follows. */
+static void a_core_leaves_its_guest_before_it_is_reset(void **state)
+{
+    (void)state;
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    assert_int_equal(stops, 1);
+    assert_true(cpu_at(2)->leaving);
+    assert_false(cpu_at(1)->leaving || cpu_at(3)->leaving || cpu_at(0)->leaving);
+    assert_int_equal(sent_count, 1);
+    if (!setjmp(awaiting_reset)) {
+        startup_leave(cpu_at(2));
+        fail();
+    }
+    startup_leave(cpu_at(1));
+    startup_note_captured(cpu_at(2)); /* through the trampoline */
+    assert_false(cpu_at(2)->leaving);
+    startup_ipi(cpu_at(0), SIPI, 4, true);
+    assert_int_equal(stops, 1); /* not for a SIPI */
+}
+
+/* While it waited to send one itself. */
+static void a_sender_that_was_sent_an_init_leaves_too(void **state)
+{
+    (void)state;
+    cpu_at(2)->leaving = true;
+    cpu_at(2)->captured = false;
+    if (!setjmp(awaiting_reset)) {
+        startup_ipi(cpu_at(2), SIPI, 2, true);
+        fail();
+    }
+    assert_int_equal(resets, 1);
+    assert_false(fake_console_held);
+}
+
+static void a_core_that_resets_itself_holds_nothing(void **state)
+{
+    (void)state;
+    if (!setjmp(awaiting_reset)) {
+        startup_ipi(cpu_at(2), INIT, 4, true);
+        fail();
+    }
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(sent[0].apic_id, 4);
+    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
+    assert_false(fake_console_held);
+}
+
+static void with_r_init_nobody_is_brought_out(void **state)
+{
+    (void)state;
+    r_init = true;
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    assert_int_equal(stops, 0);
+    assert_false(cpu_at(2)->leaving);
+    assert_true(cpu_at(2)->captured);
+}
+
 int main(void)
 {
+#define UNWATCHED(name) cmocka_unit_test_setup_teardown(name, set_up_unwatched, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(signals_that_exit_are_passed_on),
         TEST(init_resets_a_core_for_real),
         TEST(nobody_else_owns_a_lock_when_a_core_dies),
         TEST(sipi_goes_to_our_trampoline_once),
@@ -304,6 +599,21 @@ int main(void)
         TEST(init_to_the_boot_processor_resets_the_machine),
         TEST(a_stopped_core_stays_stopped),
         TEST(others_cores_are_out_of_reach),
+        UNWATCHED(a_sipi_that_came_too_early_is_found),
+        UNWATCHED(one_that_is_to_come_is_waited_for),
+        UNWATCHED(a_broadcast_is_everybodys),
+        UNWATCHED(who_looks_second_finds_it_noted),
+        UNWATCHED(what_a_core_has_not_told_is_not_believed),
+        UNWATCHED(destinations_are_the_senders_modes),
+        UNWATCHED(others_guests_cores_are_not_believed),
+        UNWATCHED(where_icrs_are_always_watched_nobody_is_asked),
+        UNWATCHED(mail_is_waited_for),
+        UNWATCHED(an_init_sent_again_is_absorbed),
+        TEST(only_its_os_starts_a_core_for_good),
+        TEST(a_core_leaves_its_guest_before_it_is_reset),
+        TEST(a_sender_that_was_sent_an_init_leaves_too),
+        TEST(a_core_that_resets_itself_holds_nothing),
+        TEST(with_r_init_nobody_is_brought_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,8 @@
  * anything else is our bug: it is reported and stops this core only. */
 #include "base/asm.h"
 #include "host/host.h"
+#include "host/machine_check.h"
 #include "serial/log.h"
-#include "base/msr.h"
 #include "vendor.h"
 
 enum { DB = 1, NMI = 2, GP = 13, PF = 14, MC = 18, SX = 30 };
@@ -64,17 +64,6 @@ static void report(const struct frame *frame, const struct cpu *cpu)
     log_line("panic: this core is stopped; the others go on. Please report it with these lines.");
 }
 
-/* The next entry delivers it, unless that entry already carries an event: then nothing can be done
- * that loses nothing, and the machine check says that something is wrong with the machine already.
- */
-static void machine_check(struct cpu *cpu)
-{
-    if ((rdmsr(IA32_MCG_STATUS) & MCG_STATUS_RIPV) && vendor->inject_machine_check(cpu))
-        return;
-    log_line("fatal: machine check that cannot be restarted, core %u; resetting", (u64)cpu->index);
-    platform_reset();
-}
-
 /* Too late to be seen before the entry that is about to happen: look again. */
 static void look_again(struct frame *frame)
 {
@@ -93,7 +82,7 @@ void exception(struct frame *frame)
     if (frame->vector == DB)
         return;
     if (frame->vector == MC) {
-        machine_check(cpu);
+        machine_check_in_host(cpu);
         look_again(frame);
         return;
     }

@@ -1,6 +1,7 @@
 #include "host/host.h"
 #include "base/asm.h"
 #include "base/msr.h"
+#include "guest.h"
 
 #define GDT_TSS   0x0000890000000067ULL /* available 64-bit TSS, limit 103 */
 #define VECTORS   32
@@ -71,10 +72,10 @@ void host_load(struct cpu *cpu)
     struct pseudo_descriptor idtr = {sizeof(idt) - 1, (u64)idt};
 
     /* The tables use NX, which firmware may not have switched on. */
-    wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_NXE);
+    wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_NXE | (hv.auto_ibrs ? EFER_AIBRSE : 0));
     /* CR4 first: LA57 is the same in both, CET must be off before the new tables are in force. */
     write_cr4(hv.host_cr4);
-    __asm__ volatile("mov %0, %%cr3" : : "r"(hv.host_cr3) : "memory");
+    write_cr3(guest_host_cr3(cpu->guest));
     write_cr0(HOST_CR0);
     __asm__ volatile("lgdt %0; lidt %1" : : "m"(gdtr), "m"(idtr) : "memory");
     __asm__ volatile("pushq %0; lea 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"

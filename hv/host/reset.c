@@ -22,6 +22,7 @@ static void reset_by_acpi(const struct boot_reset *reset)
 
 void platform_reset(void)
 {
+    write_cr3(hv.full_cr3); /* the register may be anywhere */
     reset_by_acpi(&hv.info->reset);
     wait_a_little();
     outb(PORT_RESET_CONTROL, 0x02);

@@ -71,10 +71,11 @@ struct boot_reset {
     u8 value;
 };
 
-/* PM1 control blocks (0 = absent) and the SLP_TYP values of soft-off. */
+/* PM1 control blocks (0 = absent) and the SLP_TYP values of soft-off and hibernation. */
 struct boot_sleep {
     u16 pm1a_cnt, pm1b_cnt;
     u8 s5_typ_a, s5_typ_b;
+    u8 s4_typ_a, s4_typ_b; /* 0xff where there is no \_S4 */
     u8 s5_known; /* 0: DSDT has no readable \_S5, every sleep type but S3's is let through */
     u8 s3_typ;   /* SLP_TYP of \_S3, 0xff where there is none */
 };
@@ -172,21 +173,24 @@ static inline u64 hv_map_pages(u64 top, bool gib_pages, u64 region_size)
 }
 
 /* Bytes that each guest costs: permission maps, filter, console, its description, the second-level
- * tables of a partition, and those that keep its memory out of the firmware guest's map. */
+ * tables of a partition, and those that keep its memory out of the firmware guest's map and the
+ * host's. */
 static inline u64 hv_guest_size(const struct boot_guest *guest)
 {
-    u64 tables = 24 + guest->memory.size / GIB(1) + guest->memory.size / GIB(512);
+    u64 tables = 32 + guest->memory.size / GIB(1) + guest->memory.size / GIB(512);
 
     return KIB(192) + tables * PAGE_SIZE;
 }
 
 /* Bytes of region that the hypervisor needs on this machine, and hv_guest_size() for each guest;
  * all of it is taken from the firmware guest. */
-static inline u64 hv_region_size(u64 image_size, u64 cpu_count, u64 map_top, bool gib_pages)
+static inline u64 hv_region_size(u64 image_size, u64 cpu_count, u64 map_top, bool gib_pages,
+                                 bool partitions)
 {
     u64 fixed =
         ALIGN_UP(image_size, PAGE_SIZE) + CPU_BLOCK_SIZE + cpu_count * CPU_BLOCK_SIZE + KIB(256);
-    u64 tables = 2 * hv_map_pages(map_top, gib_pages, fixed + MIB(4)) + FIRST_TOUCH_PAGES;
+    u64 maps = partitions ? 4 : 2; /* one is the firmware guest's, the others are the host's */
+    u64 tables = maps * hv_map_pages(map_top, gib_pages, fixed + MIB(4)) + FIRST_TOUCH_PAGES;
     return fixed + tables * PAGE_SIZE;
 }
 

@@ -55,9 +55,9 @@ enum core_state {
 /* clang-format off */
 #define EXIT_TABLE(row)                                                                            \
     row(CPUID, "cpuid", "SVM, memory encryption and denied PMU features are hidden there")         \
-    row(IPI, "ipi", "x2APIC ICR: a SIPI never exits on AMD, so its vector is only seen here")      \
+    row(IPI, "ipi", "x2APIC ICR: SIPIs are seen only here. Intel: while cores start, or guests")   \
     row(START, "start", "an INIT or SIPI that the guest sent, either APIC mode")                   \
-    row(APIC_PAGE, "apic-page", "xAPIC: the ICR cannot be told from its neighbours by page")       \
+    row(APIC_PAGE, "apic-page", "xAPIC: likewise; the ICR's page holds the other registers too")   \
     row(PMU_WRITE, "pmu-write", "the allow-list on event selectors")                               \
     row(PMU_READ, "pmu-read", "selectors hold GuestOnly, the guest reads what it wrote")           \
     row(MSR_READ, "msr-read", "EFER.SVME and virtualization MSRs are hidden; denied MSRs")         \
@@ -67,10 +67,9 @@ enum core_state {
     row(HYPERCALL, "hypercall", "VMMCALL with Cede's signature")                                   \
     row(INVD, "invd", "would throw away what the hypervisor has written: done as WBINVD")          \
     row(VIRT_INSN, "virt-insn", "VMRUN and its family: no SVM here, #UD")                          \
-    row(INIT, "init", "an INIT arrived (VM_CR.R_INIT): the core waits for its SIPI")               \
+    row(INIT, "init", "an INIT arrived (VMX, VM_CR.R_INIT): the core waits for its SIPI")          \
     row(NMI, "nmi", "only where INITs do not exit (emulators): the signal that stops all cores")   \
     row(KICK, "kick", "all cores were stopped for a moment: a change of policy, a command")        \
-    row(SIPI, "sipi", "VMX: a SIPI arrived at a core that waits for one: it starts there")         \
     row(CONTROL, "control-reg", "VMX: CR0.NE must stay set, CR4.VMXE and hidden features clear")   \
     row(XSETBV, "xsetbv", "VMX: always exits; done as it is")                                      \
     row(STEP, "step", "VMX: an NMI or INIT met the hypervisor: delivered one instruction later")   \

@@ -18,6 +18,7 @@ enum preflight {
     PREFLIGHT_VMX_LOCKED,  /* IA32_FEATURE_CONTROL locked without VMXON outside SMX */
     PREFLIGHT_VMX_IN_USE,  /* CR4.VMXE set */
     PREFLIGHT_VMX_MEMORY,  /* IA32_VMX_BASIC: VMCS not in write-back memory */
+    PREFLIGHT_VMX_HALT,    /* IA32_VMX_MISC[6]: no guest can be entered that halts */
     PREFLIGHT_EPT_POOR,    /* IA32_VMX_EPT_VPID_CAP: page sizes, memory types, invalidation */
     PREFLIGHT_MEMORY_KEYS, /* TME-MK: physical addresses have aliases */
     PREFLIGHT_NO_NX,       /* CPUID 8000_0001 EDX[20] clear */
@@ -35,6 +36,37 @@ struct cpu_ops {
 
 /* Judges the running processor. */
 enum preflight preflight(const struct cpu_ops *ops);
+
+/* What Cede reads on the boot processor and then does on all of them. */
+enum preflight_trait {
+    TRAIT_ADDRESSES,
+    TRAIT_SVM,
+    TRAIT_VMCS,
+    TRAIT_PIN,
+    TRAIT_PRIMARY,
+    TRAIT_SECONDARY,
+    TRAIT_EXIT,
+    TRAIT_ENTRY,
+    TRAIT_HIDDEN,
+    TRAIT_CR0,
+    TRAIT_CR4,
+    TRAIT_EPT,
+    TRAIT_WBINVD,
+    TRAIT_GLOBAL_CTRL,
+    TRAITS
+};
+
+struct preflight_traits {
+    u64 of[TRAITS]; /* 0 where the vendor has no such thing */
+};
+
+/* Of a processor that passes. */
+void preflight_traits(const struct cpu_ops *ops, struct preflight_traits *traits);
+
+/* The first in which two processors differ, or TRAITS; and its name, to be used in a sentence. */
+enum preflight_trait preflight_differ(const struct preflight_traits *a,
+                                      const struct preflight_traits *b);
+const char *preflight_trait_text(enum preflight_trait trait);
 
 /* For --check, where the processor has VT-x: calls `row` for each control that Cede sets. */
 void preflight_controls(const struct cpu_ops *ops, void (*row)(const char *name, bool present));

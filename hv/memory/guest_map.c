@@ -1,6 +1,7 @@
 /* The guests' second-level maps: the machine's own OS's is the identity without what is hidden, a
  * partition's its own memory from 0 on; docs/design.md. */
 #include "guest.h"
+#include "base/msr.h"
 #include "memory/memory.h"
 #include "memory/memory_parts.h"
 
@@ -20,7 +21,36 @@ static bool hide(struct page_map *map, u64 start, u64 size)
 /* Where INIT and SIPI are policed, writes to the APIC page exit; reads never do. */
 static u64 apic_bits(const struct page_map *map)
 {
-    return hv.police_icr ? map->leaf_bits & ~PTE_WRITE : map->leaf_bits;
+    return hv.police_icr || hv.watching ? map->leaf_bits & ~PTE_WRITE : map->leaf_bits;
+}
+
+void memory_guard_apic(bool guarded)
+{
+    volatile u64 *entry = page_map_entry(&tenant()->map, hv.apic_base);
+
+    *entry = guarded ? *entry & ~PTE_WRITE : *entry | PTE_WRITE;
+}
+
+void memory_follow(void)
+{
+    const struct guest *guest = tenant();
+
+    page_map_twin(&guest->map, guest->no_apic, hv.apic_base, guest->ones[0]);
+}
+
+static bool make_no_apic(struct guest *guest)
+{
+    guest->no_apic = pages_alloc(&hv.pool, guest->map.levels);
+    if (guest->no_apic)
+        memory_follow();
+    return guest->no_apic;
+}
+
+u64 *memory_root(const struct cpu *cpu)
+{
+    bool has_page = (cpu->apic_base & (APIC_BASE_EN | APIC_BASE_EXTD)) == APIC_BASE_EN;
+
+    return has_page || is_partition(cpu->guest) ? cpu->guest->map.root : cpu->guest->no_apic;
 }
 
 /* A page of ones of the guest's own, and for each level above a table full of what is below. */
@@ -83,7 +113,7 @@ static bool build_tenant_map(void)
     return page_map_range(map, 0, hv.map_top, map->leaf_bits) &&
            hide(map, hv.info->region.base, hv.info->region.size) &&
            hide(map, hv.info->trampoline, PAGE_SIZE) && hide_uart() && hide_partitions() &&
-           page_map_range(map, apic, apic + PAGE_SIZE, apic_bits(map));
+           page_map_range(map, apic, apic + PAGE_SIZE, apic_bits(map)) && make_no_apic(tenant());
 }
 
 /* Memory from 0 on, whose type is the guest's PAT's alone; and ones. */
@@ -186,6 +216,7 @@ static enum first_touch show_ones(struct page_map *map, u64 gpa)
     bool first = !hv.touched_hidden;
 
     *(volatile u64 *)page_map_entry(map, gpa) = tenant()->ones[0];
+    memory_follow();
     hv.touched_hidden = true;
     return first ? TOUCH_HIDDEN : TOUCH_MAPPED;
 }
@@ -203,5 +234,8 @@ enum first_touch memory_first_touch(struct guest *guest, u64 gpa)
         return TOUCH_MAPPED; /* another core was faster */
     if (is_hidden(gpa))
         return show_ones(map, gpa);
-    return page_map_range(map, start, start + size, map->leaf_bits) ? TOUCH_MAPPED : TOUCH_BEYOND;
+    if (!page_map_range(map, start, start + size, map->leaf_bits))
+        return TOUCH_BEYOND;
+    memory_follow();
+    return TOUCH_MAPPED;
 }

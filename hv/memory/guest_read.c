@@ -33,13 +33,27 @@ static bool copy_out(u64 gpa, u8 *to, u32 size)
     return done == size || read_safe(gpa + size - 8, (u64 *)(void *)(to + size - 8));
 }
 
+/* A partition's memory is in none of its cores' tables: this is for what a partition seldom does.
+ */
+static bool copy_partitions(const struct boot_range *memory, u64 gpa, void *buffer, u32 size)
+{
+    u64 cr3;
+    bool done;
+
+    if (!in_range(gpa, 0, memory->size - size + 1))
+        return false;
+    cr3 = host_map_open();
+    done = copy_out(memory->base + gpa, buffer, size);
+    host_map_close(cr3);
+    return done;
+}
+
 bool memory_read(void *context, u64 gpa, void *buffer, u32 size)
 {
     const struct guest *guest = context;
 
     if (is_partition(guest))
-        return in_range(gpa, 0, guest->boot->memory.size - size + 1) &&
-               copy_out(guest->boot->memory.base + gpa, buffer, size);
+        return copy_partitions(&guest->boot->memory, gpa, buffer, size);
     if (gpa + size > hv.map_top || is_hidden(gpa) || is_hidden(gpa + size - 1) ||
         is_partitions(gpa))
         return false;

@@ -1,4 +1,7 @@
-/* The host's own map: everything to itself, W^X, guard pages below the stacks. */
+/* The host's own maps: everything to itself, W^X, guard pages below the stacks. */
+#include "base/asm.h"
+#include "guest.h"
+#include "memory/memory.h"
 #include "memory/memory_parts.h"
 
 #define HOST_RW (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
@@ -47,8 +50,33 @@ static bool unmap_hypertransport(struct page_map *map)
     return hv.intel || page_map_range(map, start, end, 0);
 }
 
+enum host_map { EVERYTHING, WITHOUT_PARTITIONS, NOBODYS };
+
+static bool unmap_partitions(struct page_map *map)
+{
+    for (u32 i = 1; i < hv.info->guest_count; i++) {
+        const struct boot_range *memory = &guest_at(i)->boot->memory,
+                                *pristine = &guest_at(i)->boot->pristine;
+
+        if (!page_map_range(map, memory->base, memory->base + memory->size, 0) ||
+            !page_map_range(map, pristine->base, pristine->base + pristine->size, 0))
+            return false;
+    }
+    return true;
+}
+
+static bool map_memory(struct page_map *map, enum host_map which)
+{
+    const struct boot_range *region = &hv.info->region;
+
+    if (which == NOBODYS)
+        return page_map_range(map, region->base, region->base + region->size, HOST_RW);
+    return page_map_range(map, 0, hv.map_top, HOST_RW) && unmap_hypertransport(map) &&
+           (which == EVERYTHING || unmap_partitions(map));
+}
+
 /* Everything to itself, never executable but for the image's text and the start-up trampoline. */
-bool host_map_build(void)
+static bool build(u64 *root, enum host_map which)
 {
     struct page_map map = {.levels = hv.host_levels,
                            .gib_pages = hv.host_gib_pages,
@@ -57,11 +85,32 @@ bool host_map_build(void)
                            .uniform = memory_types_uniform};
     u64 trampoline = hv.info->trampoline;
 
-    if (!page_map_init(&map) || !page_map_range(&map, 0, hv.map_top, HOST_RW) ||
-        !unmap_hypertransport(&map) || !map_host_image(&map) || !map_host_guards(&map) ||
-        !map_host_devices(&map) ||
+    if (!page_map_init(&map) || !map_memory(&map, which) || !map_host_image(&map) ||
+        !map_host_guards(&map) || !map_host_devices(&map) ||
         !page_map_range(&map, trampoline, trampoline + PAGE_SIZE, HOST_RX))
         return false;
-    hv.host_cr3 = (u64)map.root;
+    *root = (u64)map.root;
     return true;
+}
+
+bool host_map_build(void)
+{
+    if (!build(&hv.full_cr3, EVERYTHING))
+        return false;
+    hv.host_cr3 = hv.lean_cr3 = hv.full_cr3;
+    return hv.info->guest_count == 1 ||
+           (build(&hv.host_cr3, WITHOUT_PARTITIONS) && build(&hv.lean_cr3, NOBODYS));
+}
+
+u64 host_map_open(void)
+{
+    u64 cr3 = read_cr3();
+
+    write_cr3(hv.full_cr3);
+    return cr3;
+}
+
+void host_map_close(u64 cr3)
+{
+    write_cr3(cr3);
 }

@@ -9,8 +9,11 @@
 void memory_types_prepare(void);
 bool memory_types_uniform(u64 start, u64 size);
 
-/* host_map.c: hv.host_cr3. False: no memory left in hv.pool. */
+/* host_map.c: hv.host_cr3 and its like. False: no memory left in hv.pool. */
 bool host_map_build(void);
+
+/* guest_map.c: after the firmware's guest's map has changed. */
+void memory_follow(void);
 
 /* guest_map.c: whether an address lies in a range; in what is Cede's; in what is a partition's. */
 bool in_range(u64 address, u64 base, u64 size);

@@ -75,6 +75,7 @@ void memory_types_update(u64 type_mask)
     if (!memory_types_equal(&now, &memory_types)) {
         memory_types = now;
         whole = page_map_retype(&tenant()->map, type_mask);
+        memory_follow();
     }
     unlock(&hv_lock);
     if (!whole)

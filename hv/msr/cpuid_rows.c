@@ -12,6 +12,7 @@
 
 /* APM volume 3, appendix E. */
 static const struct cpuid_row amd[] = {
+    HIDE(0x00000006, ANY, ECX, CYCLES, BITS(0, 0)),      /* APERF, MPERF */
     HIDE(0x00000007, 0, EBX, QOS_MONITOR, BITS(12, 12)), /* PQM */
     HIDE(0x00000007, 1, EAX, FRED, BITS(17, 17)),        /* FRED */
     HIDE(0x0000000d, 0, EDX, LWP, BITS(30, 30)),         /* XCR0[62] */
@@ -24,9 +25,13 @@ static const struct cpuid_row amd[] = {
     HIDE(0x80000001, ANY, ECX, PMU, BITS(23, 23)),       /* PerfCtrExtCore */
     HIDE(0x80000001, ANY, ECX, UNCORE, BITS(24, 24)),    /* PerfCtrExtNB */
     HIDE(0x80000001, ANY, ECX, UNCORE, BITS(28, 28)),    /* PerfCtrExtLLC */
+    HIDE(0x80000007, ANY, EDX, CYCLES, BITS(11, 10)),    /* frequency feedback, EffFreqRO */
     HIDE(0x80000007, ANY, EDX, POWER, BITS(12, 12)),     /* ProcPowerReporting */
     HIDE(0x80000007, ANY, ECX, POWER, ~0U),              /* its sample time ratio */
     HIDE(0x80000007, ANY, EDX, POWER, BITS(14, 14)),     /* RAPL */
+    HIDE(0x80000008, ANY, EBX, IRPERF, BITS(1, 1)),      /* IRPerf */
+    HIDE(0x80000008, ANY, EBX, CYCLES, BITS(4, 4)),      /* RDPRU ... */
+    HIDE(0x80000008, ANY, EDX, CYCLES, BITS(31, 16)),    /* ... and what it reads */
     HIDE(0x80000008, ANY, EBX, LBR, BITS(31, 31)),       /* branch sampling (BRS) */
     HIDE(0x80000008, ANY, EBX, INVLPGB, BITS(3, 3)),     /* INVLPGB, TLBSYNC */
     HIDE(0x80000008, ANY, EBX, INVLPGB, BITS(21, 21)),   /* INVLPGB of nested translations */
@@ -39,6 +44,7 @@ static const struct cpuid_row amd[] = {
     HIDE(0x80000020, 0, EBX, QOS_MONITOR, BITS(5, 5)),   /* ABMC */
     HIDE_LEAF(0x80000020, 3, QOS_MONITOR),               /* BMEC events */
     HIDE_LEAF(0x80000020, 5, QOS_MONITOR),               /* ABMC counters */
+    HIDE(0x80000021, ANY, EAX, USER_DIS, BITS(17, 17)),  /* CpuidUserDis */
     HIDE(0x80000022, ANY, EAX, PMU, BITS(0, 0)),         /* PerfMonV2 */
     HIDE(0x80000022, ANY, EAX, LBR, BITS(2, 1)),         /* LbrStack, LbrAndPmcFreeze */
     HIDE(0x80000022, ANY, EBX, PMU, BITS(3, 0)),         /* core counters */
@@ -58,6 +64,7 @@ static const struct cpuid_row intel[] = {
     HIDE(0x00000001, ANY, ECX, SMX, BITS(6, 6)),         /* SMX */
     HIDE(0x00000001, ANY, ECX, PMU, BITS(15, 15)),       /* PDCM: PERF_CAPABILITIES */
     HIDE(0x00000001, ANY, EDX, PEBS, BITS(21, 21)),      /* DS: debug store */
+    HIDE(0x00000006, ANY, ECX, CYCLES, BITS(0, 0)),      /* APERF, MPERF */
     HIDE(0x00000007, 0, EBX, SGX, BITS(2, 2)),           /* SGX */
     HIDE(0x00000007, 0, EBX, QOS_MONITOR, BITS(12, 12)), /* RDT-M */
     HIDE(0x00000007, 0, EBX, PT, BITS(25, 25)),          /* processor trace */
@@ -65,6 +72,9 @@ static const struct cpuid_row intel[] = {
     HIDE(0x00000007, 0, EDX, LBR, BITS(19, 19)),         /* architectural LBRs */
     HIDE(0x00000007, 1, EAX, PMU, BITS(8, 8)),           /* leaf 23H */
     HIDE(0x00000007, 1, EAX, FRED, BITS(17, 17)),        /* FRED */
+    HIDE(0x00000007, 1, EAX, MSR_FORMS, BITS(27, 27)),   /* RDMSRLIST, WRMSRLIST */
+    HIDE(0x00000007, 1, ECX, MSR_FORMS, BITS(5, 5)),     /* their immediate forms */
+    HIDE(0x00000007, 1, EDX, MSR_FORMS, BITS(15, 15)),   /* URDMSR, UWRMSR */
     HIDE_LEAF(0x0000000a, ANY, PMU),                     /* architectural performance monitoring */
     HIDE(0x0000000d, 1, ECX, PT, BITS(8, 8)),            /* XSS: trace state, which ... */
     HIDE(0x0000000d, 1, ECX, LBR, BITS(15, 15)),         /* ... as LBR's XRSTORS would load */

@@ -28,7 +28,8 @@ static void set_bit(u32 *reg, u32 bit, bool value)
     *reg = (*reg & ~(u32)BIT(bit)) | (u32)value << bit;
 }
 
-static void cede_leaf(u32 leaf, u32 regs[4])
+/* Leaf 4000_0000 and up: Cede's, where it shows itself, and nobody else's. */
+static void hypervisor_leaf(const struct cpuid_context *guest, u32 leaf, u32 regs[4])
 {
     static const u32 leaves[2][4] = {
         {0x40000001, SIGNATURE, SIGNATURE, SIGNATURE},
@@ -36,23 +37,26 @@ static void cede_leaf(u32 leaf, u32 regs[4])
     };
 
     for (u32 i = 0; i < 4; i++)
-        regs[i] = leaves[leaf & 1][i];
+        regs[i] = guest->hypervisor_bit && leaf <= 0x40000001 ? leaves[leaf & 1][i] : 0;
 }
 
-/* CR4 is the guest's, but CPUID ran under the host's (OSXSAVE, OSPKE). */
+/* CR4 is the guest's, but CPUID ran under the host's (OSXSAVE, OSPKE, AESKLE). */
 void cpuid_edit(const struct cpuid_context *guest, u32 leaf, u32 subleaf, u32 regs[4])
 {
+    if (leaf >> 28 == 4) {
+        hypervisor_leaf(guest, leaf, regs);
+        return;
+    }
     switch (leaf) {
     case 0x00000001:
         set_bit(&regs[CPUID_ECX], 27, guest->cr4 & CR4_OSXSAVE);
         if (guest->hypervisor_bit)
             set_bit(&regs[CPUID_ECX], 31, true);
         break;
-    case 0x40000000:
-    case 0x40000001:
-        if (guest->hypervisor_bit)
-            cede_leaf(leaf, regs);
-        return;
+    case 0x00000019:
+        if (guest->intel)
+            set_bit(&regs[CPUID_EBX], 0, guest->cr4 & CR4_KL);
+        break;
     case 0x00000007:
         if (subleaf == 0)
             set_bit(&regs[CPUID_ECX], 4, guest->cr4 & CR4_PKE);

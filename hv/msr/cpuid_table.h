@@ -1,9 +1,10 @@
 /* What a guest sees of CPUID: the processor's own answer, less what the MSR table denies (the same
  * features, feature.h), plus the few bits that depend on the guest's own state.
  *
- * The hypervisor bit: with `hypervisor_bit` Cede shows it and its leaves 4000_0000 and 4000_0001.
- * Without, bit and leaves read as the hardware gives them: clear on metal; on a machine that is
- * itself virtual, the outer hypervisor's, which is as true under Cede as it is bare. */
+ * With `hypervisor_bit` Cede shows the hypervisor bit and its leaves 4000_0000 and 4000_0001.
+ * Without, the bit is the hardware's: clear on metal, set on a machine that is itself virtual,
+ * which is as true under Cede as it is bare. The outer hypervisor's leaves 4000_0000 to 4FFF_FFFF
+ * are never shown: what they promise, hypercalls first of all, ends at Cede. */
 #ifndef CEDE_CPUID_TABLE_H
 #define CEDE_CPUID_TABLE_H
 
@@ -40,37 +41,34 @@ struct cpuid_context {
     u32 granted;        /* features, as bits; see FEATURES_GRANTABLE */
 };
 
-/* Folds basic, hypervisor and extended leaves into 64 bits. A leaf that shares its bit with an
- * edited one (8000_0018 with 4000_0000, say) costs a needless look at the table, no more. */
-static inline u32 cpuid_fold(u32 leaf)
-{
-    return (leaf ^ leaf >> 27) & 63;
-}
-
-#define CPUID_FOLD(leaf) BIT(((leaf) ^ (leaf) >> 27) & 63)
+/* Folds all leaves into 64 bits, those from 4000_0000 on, whatever else is in them, into the upper
+ * half, and basic and extended ones by their lowest bits. A leaf that shares its bit with an edited
+ * one (Intel's 8000_0001 with 1, say) costs a needless look at the table, no more. */
+#define CPUID_FOLD(leaf) (((leaf) | (leaf) >> 25) & 63)
+#define CPUID_BIT(leaf)  BIT(CPUID_FOLD(leaf))
 
 /* The folded leaves that cpuid_edit() may change, by vendor. */
-#define CPUID_EDITED_BOTH                                                        \
-    (CPUID_FOLD(0x1U) | CPUID_FOLD(0x7U) | CPUID_FOLD(0xdU) | CPUID_FOLD(0xfU) | \
-     CPUID_FOLD(0x40000000U) | CPUID_FOLD(0x40000001U))
-#define CPUID_EDITED_AMD                                                           \
-    (CPUID_EDITED_BOTH | CPUID_FOLD(0x80000001U) | CPUID_FOLD(0x80000007U) |       \
-     CPUID_FOLD(0x80000008U) | CPUID_FOLD(0x8000000aU) | CPUID_FOLD(0x8000001bU) | \
-     CPUID_FOLD(0x8000001cU) | CPUID_FOLD(0x8000001fU) | CPUID_FOLD(0x80000020U) | \
-     CPUID_FOLD(0x80000022U) | CPUID_FOLD(0x80000023U) | CPUID_FOLD(0x80000025U))
-#define CPUID_EDITED_INTEL                                                          \
-    (CPUID_EDITED_BOTH | CPUID_FOLD(0xaU) | CPUID_FOLD(0x12U) | CPUID_FOLD(0x14U) | \
-     CPUID_FOLD(0x1cU) | CPUID_FOLD(0x23U))
+#define CPUID_EDITED_BOTH                                                                      \
+    (CPUID_BIT(0x1U) | CPUID_BIT(0x6U) | CPUID_BIT(0x7U) | CPUID_BIT(0xdU) | CPUID_BIT(0xfU) | \
+     MASK(63, 32))
+#define CPUID_EDITED_AMD                                                        \
+    (CPUID_EDITED_BOTH | CPUID_BIT(0x80000001U) | CPUID_BIT(0x80000007U) |      \
+     CPUID_BIT(0x80000008U) | CPUID_BIT(0x8000000aU) | CPUID_BIT(0x8000001bU) | \
+     CPUID_BIT(0x8000001cU) | CPUID_BIT(0x8000001fU) | CPUID_BIT(0x80000020U) | \
+     CPUID_BIT(0x80000022U) | CPUID_BIT(0x80000023U) | CPUID_BIT(0x80000025U))
+#define CPUID_EDITED_INTEL                                                       \
+    (CPUID_EDITED_BOTH | CPUID_BIT(0xaU) | CPUID_BIT(0x12U) | CPUID_BIT(0x14U) | \
+     CPUID_BIT(0x19U) | CPUID_BIT(0x1cU) | CPUID_BIT(0x23U))
 
 /* True: the hardware's answer is the guest's, in few instructions. False: ask cpuid_edit(). */
 static inline bool cpuid_plain_amd(u32 leaf)
 {
-    return !(CPUID_EDITED_AMD >> cpuid_fold(leaf) & 1);
+    return ~CPUID_EDITED_AMD >> CPUID_FOLD(leaf) & 1;
 }
 
 static inline bool cpuid_plain_intel(u32 leaf)
 {
-    return !(CPUID_EDITED_INTEL >> cpuid_fold(leaf) & 1);
+    return ~CPUID_EDITED_INTEL >> CPUID_FOLD(leaf) & 1;
 }
 
 /* Turns the hardware's answer in regs (EAX, EBX, ECX, EDX) into the guest's. */

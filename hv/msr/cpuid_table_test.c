@@ -65,15 +65,16 @@ static void edited_leaves_are_not_plain(void **state)
         assert_false(is_plain(i, 1) || is_plain(i, 0x40000000) || is_plain(i, 0x40000001));
 }
 
-/* On Intel 8000_0002 and 8000_0004, of the processor's name, share their bits with 12H and 14H. */
+/* On Intel 8000_0001 and 8000_0007 share their bits with 1 and 7. */
 static void busy_leaves_are_plain(void **state)
 {
-    static const u32 busy[] = {0,          2,          4,          5,          6,
-                               0x10,       0x15,       0x16,       0x80000000, 0x80000002,
-                               0x80000003, 0x80000004, 0x80000005, 0x80000006, 0x8000001e,
-                               0x80000021, 0x80000026};
-    static const u32 busy_intel[] = {0,    2,    4,    5,    6,          0xb,        0x10,
-                                     0x15, 0x16, 0x1a, 0x1f, 0x80000000, 0x80000006, 0x80000008};
+    static const u32 busy[] = {0,          2,          4,          5,
+                               0xb,        0x10,       0x15,       0x16,
+                               0x80000000, 0x80000002, 0x80000003, 0x80000004,
+                               0x80000005, 0x80000019, 0x8000001d, 0x8000001e};
+    static const u32 busy_intel[] = {
+        0,    2,    4,    5,          0xb,        0x10,       0x15,       0x16,
+        0x18, 0x1a, 0x1f, 0x80000000, 0x80000002, 0x80000003, 0x80000004, 0x80000008};
 
     (void)state;
     for (u32 i = 0; i < COUNT(busy); i++)
@@ -97,6 +98,7 @@ static const struct hidden {
     u32 leaf, subleaf;
     u32 kept[4];
 } hidden[] = {
+    {0x00000006, 0, {~0U, ~0U, ~1U, ~0U}},
     {0x00000007, 0, {~0U, ~(1U << 12), ~(1U << 4), ~0U}},
     {0x00000007, 1, {~(1U << 17), ~0U, ~0U, ~0U}},
     {0x00000007, 2, {~0U, ~0U, ~0U, ~0U}},
@@ -106,8 +108,8 @@ static const struct hidden {
     {0x0000000f, 0, {0, 0, 0, 0}},
     {0x0000000f, 1, {0, 0, 0, 0}},
     {0x80000001, 0, {~0U, ~0U, 0xeeff6bfb, ~0U}},
-    {0x80000007, 0, {~0U, ~0U, 0, 0xffffafff}},
-    {0x80000008, 0, {~0U, 0x7fdffff7, ~0U, 0xffff0000}},
+    {0x80000007, 0, {~0U, ~0U, 0, 0xffffa3ff}},
+    {0x80000008, 0, {~0U, 0x7fdfffe5, ~0U, 0}},
     {0x8000000a, 0, {0, 0, 0, 0}},
     {0x8000001b, 0, {0, 0, 0, 0}},
     {0x8000001c, 0, {0, 0, 0, 0}},
@@ -116,6 +118,7 @@ static const struct hidden {
     {0x80000020, 1, {~0U, ~0U, ~0U, ~0U}},
     {0x80000020, 3, {0, 0, 0, 0}},
     {0x80000020, 5, {0, 0, 0, 0}},
+    {0x80000021, 0, {~(1U << 17), ~0U, ~0U, ~0U}},
     {0x80000022, 0, {~6U, 0xffc0000f, 0, ~0U}},
     {0x80000023, 0, {0, 0, 0, 0}},
     {0x80000025, 0, {0, 0, 0, 0}},
@@ -123,8 +126,9 @@ static const struct hidden {
 
 static const struct hidden hidden_intel[] = {
     {0x00000001, 0, {~0U, ~0U, ~(1U << 2 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 27), ~(1U << 21)}},
+    {0x00000006, 0, {~0U, ~0U, ~1U, ~0U}},
     {0x00000007, 0, {~0U, ~(1U << 2 | 1U << 12 | 1U << 25), ~(1U << 4 | 1U << 30), ~(1U << 19)}},
-    {0x00000007, 1, {~(1U << 17), ~0U, ~0U, ~0U}},
+    {0x00000007, 1, {~(1U << 17 | 1U << 27), ~0U, ~(1U << 5), ~(1U << 15)}},
     {0x0000000a, 0, {~0U, ~0U, ~0U, ~0U}},
     {0x0000000d, 0, {~0U, ~0U, ~0U, ~0U}},
     {0x0000000d, 1, {~0U, ~0U, ~(1U << 8 | 1U << 15), ~0U}},
@@ -168,7 +172,7 @@ static void pmu_off_hides_intels_pmu(void **state)
         {0x00000001,
          0,
          {~0U, ~0U, ~(1U << 2 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 15 | 1U << 27), ~(1U << 21)}},
-        {0x00000007, 1, {~(1U << 8 | 1U << 17), ~0U, ~0U, ~0U}},
+        {0x00000007, 1, {~(1U << 8 | 1U << 17 | 1U << 27), ~0U, ~(1U << 5), ~(1U << 15)}},
         {0x0000000a, 0, {0, 0, 0, 0}},
         {0x00000023, 1, {0, 0, 0, 0}},
     };
@@ -197,6 +201,8 @@ static void pmu_off_hides_the_core_pmu(void **state)
 static void grants_show_their_feature(void **state)
 {
     const struct cpuid_context granted = {.granted = BIT(FEATURE_IBS) | BIT(FEATURE_SVM)};
+    const struct cpuid_context cycles = {.granted = BIT(FEATURE_CYCLES)};
+    const struct cpuid_context irperf = {.granted = BIT(FEATURE_IRPERF)};
     u32 regs[4];
 
     (void)state;
@@ -205,6 +211,15 @@ static void grants_show_their_feature(void **state)
     assert_false(regs[CPUID_ECX] & BIT(2)); /* never granted */
     edit_ones(&granted, 0x8000001b, 0, regs);
     assert_int_equal(regs[CPUID_EAX], ~0U);
+    edit_ones(&cycles, 6, 0, regs);
+    assert_int_equal(regs[CPUID_ECX], ~0U);
+    edit_ones(&cycles, 0x80000008, 0, regs);
+    assert_int_equal(regs[CPUID_EBX], 0x7fdffff5); /* RDPRU, not IRPerf */
+    assert_int_equal(regs[CPUID_EDX], 0xffff0000);
+    edit_ones(&cycles, 0x80000007, 0, regs);
+    assert_int_equal(regs[CPUID_EDX], 0xffffafff);
+    edit_ones(&irperf, 0x80000008, 0, regs);
+    assert_int_equal(regs[CPUID_EBX], 0x7fdfffe7);
 }
 
 static u32 rows_for(const struct cpuid_rows *cpuid, enum feature feature)
@@ -240,6 +255,7 @@ static void bits_follow_the_guests_cr4(void **state)
 {
     for (u32 i = 0; i < 4; i++) {
         const struct cpuid_context guest = {.cr4 = (i & 1 ? BIT(18) : 0) | (i & 2 ? BIT(22) : 0)};
+        const struct cpuid_context locker = {.cr4 = i & 1 ? BIT(19) : 0, .intel = true};
         u32 ones[4], zeros[4] = {0};
 
         edit_ones(&guest, 1, 0, ones);
@@ -249,6 +265,11 @@ static void bits_follow_the_guests_cr4(void **state)
         memset(zeros, 0, sizeof(zeros));
         cpuid_edit(&guest, 7, 0, zeros);
         assert_int_equal(zeros[CPUID_ECX], (u32)(i >> 1) << 4);
+        memset(zeros, 0, sizeof(zeros));
+        cpuid_edit(&locker, 0x19, 0, zeros);
+        assert_int_equal(zeros[CPUID_EBX], i & 1);
+        edit_ones(&locker, 0x19, 0, ones);
+        assert_int_equal(ones[CPUID_EBX], ~1U | (i & 1));
     }
     (void)state;
 }
@@ -256,7 +277,7 @@ static void bits_follow_the_guests_cr4(void **state)
 static void hypervisor_bit_as_set(void **state)
 {
     const struct cpuid_context on = {.hypervisor_bit = true};
-    u32 regs[4] = {0}, kept[4] = {1, 2, 3, 4};
+    u32 regs[4] = {0};
 
     (void)state;
     cpuid_edit(&on, 1, 0, regs);
@@ -271,8 +292,26 @@ static void hypervisor_bit_as_set(void **state)
     assert_false(regs[CPUID_ECX] & BIT(31)); /* metal */
     edit_ones(&nothing_special, 1, 0, regs);
     assert_true(regs[CPUID_ECX] & BIT(31)); /* a virtual machine */
-    cpuid_edit(&nothing_special, 0x40000000, 0, kept);
-    assert_true(kept[0] == 1 && kept[1] == 2 && kept[2] == 3 && kept[3] == 4);
+}
+
+/* Whichever hypervisor is outside: they place themselves at 4000_0000, at each 100H, or at 1000H.
+ */
+static void an_outer_hypervisors_leaves_are_hidden(void **state)
+{
+    (void)state;
+    for (u32 n = 0; n < 8; n++) {
+        const struct cpuid_context guest = {
+            .intel = n & 1, .hypervisor_bit = n & 2, .granted = n & 4 ? ~0U : 0};
+
+        for (u32 leaf = 0x40000000; leaf < 0x50000000; leaf += leaf < 0x40020000 ? 1 : 0xffff) {
+            u32 regs[4];
+
+            assert_false(is_plain(guest.intel, leaf));
+            edit_ones(&guest, leaf, 0, regs);
+            if (!guest.hypervisor_bit || leaf > 0x40000001)
+                assert_true(!(regs[0] | regs[1] | regs[2] | regs[3]));
+        }
+    }
 }
 
 static void x2apic_bit_is_the_hardwares(void **state)
@@ -299,6 +338,7 @@ int main(void)
         cmocka_unit_test(what_is_denied_is_hidden),
         cmocka_unit_test(bits_follow_the_guests_cr4),
         cmocka_unit_test(hypervisor_bit_as_set),
+        cmocka_unit_test(an_outer_hypervisors_leaves_are_hidden),
         cmocka_unit_test(x2apic_bit_is_the_hardwares),
     };
 

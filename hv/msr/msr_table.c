@@ -150,6 +150,12 @@ struct msr_verdict msr_judge(const struct msr_context *cpu, u32 msr)
 
 typedef void set_intercepts(u8 *map, u32 msr, struct msr_verdict verdict);
 
+/* Only a hypervisor's own are there: they exit whatever a map says. */
+static bool beyond_maps(const struct msr_row *row)
+{
+    return row->first >> 30 == 1;
+}
+
 /* Sets a map by its rows; it has been filled with what holds for MSRs that no row names. */
 static void apply_rows(u8 *map, const struct msr_context *cpu, set_intercepts *set)
 {
@@ -158,7 +164,7 @@ static void apply_rows(u8 *map, const struct msr_context *cpu, set_intercepts *s
     for (u32 i = 0; i < table->count; i++) {
         const struct msr_row *row = &table->rows[i];
 
-        if (applies(cpu, row))
+        if (applies(cpu, row) && !beyond_maps(row))
             for (u32 msr = row->first; msr <= row->last; msr += row->step)
                 set(map, msr, cpu->partition ? msr_judge(cpu, msr) : row_verdict(cpu, row));
     }

@@ -21,7 +21,7 @@ enum msr_action {
                    touches without asking */
 };
 
-/* What judgement depends on; constant while a guest runs, but for `pmu`. */
+/* What judgement depends on; constant while a guest runs, but for `pmu` and `police_icr`. */
 struct msr_context {
     u8 vendor;  /* enum cpu_vendor */
     u8 pmu;     /* enum pmu_mode */
@@ -29,7 +29,7 @@ struct msr_context {
     u16 model;  /* ... and msr_cpu_model() */
     bool unknown_gp;
     bool fixed_restricted; /* Intel: the policy denies something that FIXED_CTR_CTRL selects */
-    bool police_icr;       /* Intel: some core is not this guest's. AMD always polices it */
+    bool police_icr;       /* Intel: writes to the ICR exit. On AMD they always do */
     bool partition;        /* what msr_rows_partition does not name is denied */
     u32 granted;           /* features, as bits; see FEATURES_GRANTABLE */
 };

@@ -12,9 +12,11 @@
 
 #define ZEN4 0x19
 
+/* With what the usual policy grants. */
 static struct msr_context context(u32 family, enum pmu_mode pmu)
 {
-    return (struct msr_context){.family = (u16)family, .pmu = (u8)pmu};
+    return (struct msr_context){
+        .family = (u16)family, .pmu = (u8)pmu, .granted = BIT(FEATURE_CYCLES)};
 }
 
 /* What Linux 6.1 and 6.12 touch on the AMD server processors of families 17h to 1Ah from power-on
@@ -35,7 +37,7 @@ static const struct linux_msr linux_msrs[] = {
     {0x174, 0x176, 1, P, "IA32_SYSENTER_CS, ESP, EIP", "kernel/cpu/common.c"},
     {0x179, 0x17b, 1, P, "IA32_MCG_CAP, STATUS, CTL", "kernel/cpu/mce/core.c"},
     {0x1cc, 0x1d4, 1, D(FEATURE_FRED), "IA32_FRED_*", "kernel/fred.c"},
-    {ONE(0x1d9), P, "IA32_DEBUGCTLMSR", "include/asm/debugreg.h, kernel/process.c"},
+    {ONE(0x1d9), TW, "IA32_DEBUGCTLMSR", "include/asm/debugreg.h, kernel/process.c"},
     {0x200, 0x20f, 1, P, "MTRRphysBase, MTRRphysMask", "kernel/cpu/mtrr/generic.c"},
     {ONE(0x250), P, "MTRRfix64K_00000", "kernel/cpu/mtrr/generic.c"},
     {0x258, 0x259, 1, P, "MTRRfix16K", "kernel/cpu/mtrr/generic.c"},
@@ -61,7 +63,7 @@ static const struct linux_msr linux_msrs[] = {
     {ONE(0xda0), P, "IA32_XSS", "kernel/fpu/xstate.c"},
     {ONE(0xc0000080), T, "EFER", "kernel/cpu/common.c, kernel/cpu/amd.c"},
     {0xc0000081, 0xc0000084, 1, P, "STAR, LSTAR, CSTAR, SYSCALL_MASK", "kernel/cpu/common.c"},
-    {ONE(0xc00000e9), P, "F17H_IRPERF", "events/msr.c"},
+    {ONE(0xc00000e9), Z, "F17H_IRPERF", "events/msr.c"},
     {0xc0000100, 0xc0000103, 1, P, "FS_BASE to TSC_AUX",
      "kernel/process_64.c, kernel/cpu/common.c"},
     {ONE(0xc0000104), D(FEATURE_SVM), "AMD64_TSC_RATIO", "kvm/svm/svm.c"},
@@ -139,6 +141,7 @@ static const struct linux_msr linux_msrs[] = {
 #undef TW
 #undef D
 #undef F
+#undef Z
 #undef ONE
 };
 
@@ -194,7 +197,8 @@ static void denials_are_survived(void **state)
 
 static void nothing_known_changes_on_newer_processors(void **state)
 {
-    struct msr_context newer = {.family = AMD_NEWEST + 1, .unknown_gp = true};
+    struct msr_context newer = {
+        .family = AMD_NEWEST + 1, .unknown_gp = true, .granted = BIT(FEATURE_CYCLES)};
 
     (void)state;
     for (u32 i = 0; i < COUNT(linux_msrs); i++)
@@ -212,7 +216,7 @@ static void unknown_msrs(void **state)
         {0x1b, false, MSR_PASS}, {0x1b, true, MSR_GP},
     };
     static const u32 unknown[] = {0x2,        0x345,      0x1fff,     0xc0000304, 0xc0001fff,
-                                  0xc0010270, 0xc0011fff, 0xc0012000, 0x40000000, 0xffffffff};
+                                  0xc0010270, 0xc0011fff, 0xc0012000, 0x3fffffff, 0xffffffff};
 
     (void)state;
     for (u32 i = 0; i < COUNT(cases); i++) {
@@ -226,12 +230,35 @@ static void unknown_msrs(void **state)
     }
 }
 
+/* A guest's calls would reach Cede, which knows none of them, and addresses that it gives would be
+ * Cede's to translate. */
+static void an_outer_hypervisors_msrs_are_denied(void **state)
+{
+    static const u32 outer[] = {0x11,       0x12,       0x40000000, 0x40000001, 0x40000020,
+                                0x40000073, 0x40000118, 0x40001090, 0x4000ffff, 0x4b564d00,
+                                0x4b564d01, 0x4b564d02, 0x4b564d05, 0x4b564d08, 0x4b564dff};
+
+    (void)state;
+    for (u32 n = 0; n < 4; n++) {
+        const struct msr_context cpu = {.vendor = n & 1 ? CPU_INTEL : CPU_AMD,
+                                        .pmu = PMU_FULL,
+                                        .granted = ~0U,
+                                        .partition = n & 2};
+
+        for (u32 i = 0; i < COUNT(outer); i++) {
+            assert_int_equal(msr_judge(&cpu, outer[i]).read, MSR_GP);
+            assert_int_equal(msr_judge(&cpu, outer[i]).write, MSR_GP);
+        }
+    }
+}
+
 /* Every MSR that programs what is counted or sampled, from the APM and the PPRs, apart from the
  * table. */
 static const struct {
     u32 first, last;
     bool core; /* the core PMU's own: passes in mode `full` */
 } programs_events[] = {
+    {0x1d9, 0x1d9, false},           /* DebugCtl */
     {0xc8d, 0xc8d, false},           /* QM_EVTSEL */
     {0xc00003fd, 0xc00003fe, false}, /* ABMC */
     {0xc0000400, 0xc0000401, false}, /* BMEC */
@@ -288,6 +315,52 @@ static void pmu_off_reads_zero_and_ignores_writes(void **state)
         assert_int_equal(msr_judge(&cpu, pmu[i]).read, MSR_IGNORE);
         assert_int_equal(msr_judge(&cpu, pmu[i]).write, MSR_IGNORE);
     }
+}
+
+/* Cycles and instructions are counted by these without a selector: where the policy does not grant
+ * it, they read 0, on every family, for the sole tenant and for partitions. */
+static void nothing_is_counted_past_the_policy(void **state)
+{
+    static const struct {
+        u32 msr;
+        enum feature feature;
+        bool partitions;
+    } counters[] = {
+        {0xe7, FEATURE_CYCLES, true},        {0xe8, FEATURE_CYCLES, true},
+        {0xc00000e7, FEATURE_CYCLES, true},  {0xc00000e8, FEATURE_CYCLES, true},
+        {0xc00000e9, FEATURE_IRPERF, true},  {0xc0010080, FEATURE_CYCLES, false},
+        {0xc0010081, FEATURE_CYCLES, false},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(counters); i++)
+        for (u32 family = 0x10; family <= 0x1c; family++)
+            for (u32 partition = 0; partition <= (u32)counters[i].partitions; partition++) {
+                struct msr_context cpu = {.family = (u16)family, .partition = partition};
+
+                cpu.granted = (u32)~BIT(counters[i].feature);
+                assert_int_equal(msr_judge(&cpu, counters[i].msr).read, MSR_IGNORE);
+                assert_int_equal(msr_judge(&cpu, counters[i].msr).write, MSR_IGNORE);
+                cpu.granted = (u32)BIT(counters[i].feature);
+                assert_int_equal(msr_judge(&cpu, counters[i].msr).read, MSR_PASS);
+                assert_int_equal(msr_judge(&cpu, counters[i].msr).write, MSR_PASS);
+            }
+}
+
+/* The processor's last-branch registers would show the hypervisor's own. */
+static void last_branches_are_not_shown(void **state)
+{
+    (void)state;
+    for (u32 partition = 0; partition < 2; partition++)
+        for (u32 msr = 0x1db; msr <= 0x1de; msr++) {
+            struct msr_context cpu = {.family = ZEN4, .pmu = PMU_FULL, .partition = partition};
+
+            assert_int_equal(msr_judge(&cpu, msr).read, MSR_IGNORE);
+            assert_int_equal(msr_judge(&cpu, 0x1d9).write, MSR_TRAP);
+            cpu.granted = BIT(FEATURE_LBR);
+            assert_int_equal(msr_judge(&cpu, msr).read, MSR_PASS);
+            assert_int_equal(msr_judge(&cpu, 0x1d9).write, MSR_PASS);
+        }
 }
 
 static void grants_open_their_feature_only(void **state)
@@ -399,6 +472,8 @@ static void partitions_are_denied_by_default(void **state)
         {0x80b, MSR_PASS, MSR_PASS},
         {0x830, MSR_PASS, MSR_TRAP},
         {0x835, MSR_PASS, MSR_IGNORE},
+        {0x841, MSR_PASS, MSR_IGNORE},
+        {0x850, MSR_PASS, MSR_PASS},
         {0xc90, MSR_GP, MSR_GP},
         {0x17d0, MSR_GP, MSR_GP},
         {0xc0000080, MSR_TRAP, MSR_TRAP},
@@ -450,9 +525,12 @@ int main(void)
         cmocka_unit_test(denials_are_survived),
         cmocka_unit_test(nothing_known_changes_on_newer_processors),
         cmocka_unit_test(unknown_msrs),
+        cmocka_unit_test(an_outer_hypervisors_msrs_are_denied),
         cmocka_unit_test(no_event_is_programmed_past_the_filter),
         cmocka_unit_test(lightweight_profiling_is_denied_where_it_exists),
         cmocka_unit_test(pmu_off_reads_zero_and_ignores_writes),
+        cmocka_unit_test(nothing_is_counted_past_the_policy),
+        cmocka_unit_test(last_branches_are_not_shown),
         cmocka_unit_test(grants_open_their_feature_only),
         cmocka_unit_test(nothing_runs_outside_paging),
         cmocka_unit_test(map_says_what_the_table_says),

@@ -17,10 +17,15 @@
  * Silvermont; the last is nobody's yet. */
 static const u8 models[] = {0x1a, 0x2a, 0x2e, 0x2d, 0x3f, 0x55, 0x86, 0x7e, 0x8f, 0x37, 0xfe};
 
+/* With what the usual policy grants. */
 static struct msr_context context(u8 model, enum pmu_mode pmu)
 {
-    return (struct msr_context){
-        .vendor = CPU_INTEL, .family = 6, .model = model, .pmu = (u8)pmu, .fixed_restricted = true};
+    return (struct msr_context){.vendor = CPU_INTEL,
+                                .family = 6,
+                                .model = model,
+                                .pmu = (u8)pmu,
+                                .granted = BIT(FEATURE_CYCLES),
+                                .fixed_restricted = true};
 }
 
 /* What Linux 6.1 and 6.12 touch on Intel's processors from power-on until perf, resctrl, cpufreq,
@@ -34,7 +39,7 @@ static const struct linux_msr linux_msrs[] = {
     {ONE(0x34), P, "SMI_COUNT", "events/msr.c"},
     {ONE(0x3a), MSR_TRAP, MSR_GP, SAFE, "IA32_FEAT_CTL", "kernel/cpu/feat_ctl.c"},
     {ONE(0x3b), P, "IA32_TSC_ADJUST", "kernel/tsc_sync.c"},
-    {0x40, 0x47, 1, P, "LBR_CORE_FROM", "events/intel/lbr.c"},
+    {0x40, 0x47, 1, Z, "LBR_CORE_FROM", "events/intel/lbr.c"},
     {ONE(0x48), P, "IA32_SPEC_CTRL", "kernel/cpu/bugs.c, entry/entry.S"},
     {ONE(0x49), P, "IA32_PRED_CMD", "mm/tlb.c"},
     {0x4e, 0x4f, 1, P, "PPIN", "kernel/cpu/common.c"},
@@ -45,7 +50,7 @@ static const struct linux_msr linux_msrs[] = {
     {0xc1, 0xc8, 1, P, "IA32_PERFCTR", "events/intel/core.c"},
     {ONE(0xcd), P, "FSB_FREQ", "kernel/tsc_msr.c"},
     {ONE(0xce), P, "PLATFORM_INFO", "kernel/cpu/intel.c, drivers/cpufreq/intel_pstate.c"},
-    {ONE(0xcf), P, "IA32_CORE_CAPS", "kernel/cpu/intel.c"},
+    {ONE(0xcf), MSR_TRAP, MSR_GP, SAFE, "IA32_CORE_CAPS", "kernel/cpu/intel.c"},
     {ONE(0xe1), P, "IA32_UMWAIT_CONTROL", "kernel/cpu/umwait.c"},
     {ONE(0xe2), P, "PKG_CST_CONFIG_CONTROL", "drivers/idle/intel_idle.c"},
     {0xe7, 0xe8, 1, P, "IA32_MPERF, APERF", "kernel/cpu/aperfmperf.c, events/msr.c"},
@@ -66,7 +71,7 @@ static const struct linux_msr linux_msrs[] = {
     {0x1ad, 0x1ae, 1, P, "TURBO_RATIO_LIMIT", "kernel/cpu/aperfmperf.c"},
     {0x1b0, 0x1b2, 1, P, "IA32_ENERGY_PERF_BIAS, PACKAGE_THERM", "kernel/cpu/intel_epb.c"},
     {0x1c4, 0x1c5, 1, P, "IA32_XFD", "kernel/fpu/xstate.c"},
-    {0x1c8, 0x1c9, 1, P, "LBR_SELECT, TOS: on a bare Ice Lake without asking",
+    {0x1c8, 0x1c9, 1, Z, "LBR_SELECT, TOS: on a bare Ice Lake without asking",
      "events/intel/lbr.c"},
     {0x1cc, 0x1d4, 1, D(FEATURE_FRED), "IA32_FRED_*", "kernel/fred.c"},
     {ONE(0x1d9), TW, "IA32_DEBUGCTLMSR", "kernel/process.c, events/intel/core.c"},
@@ -104,11 +109,11 @@ static const struct linux_msr linux_msrs[] = {
     {ONE(0x641), Z, "PP1_ENERGY_STATUS", "events/rapl.c"},
     {ONE(0x64d), Z, "PLATFORM_ENERGY_STATUS", "events/rapl.c"},
     {ONE(0x64e), P, "PPERF", "events/msr.c"},
-    {0x680, 0x69f, 1, P, "LBR_NHM_FROM", "events/intel/lbr.c"},
+    {0x680, 0x69f, 1, Z, "LBR_NHM_FROM", "events/intel/lbr.c"},
     {ONE(0x6a0), P, "IA32_U_CET", "kernel/shstk.c"},
     {ONE(0x6a2), P, "IA32_S_CET", "kernel/cpu/common.c"},
     {0x6a4, 0x6a8, 1, P, "IA32_PLx_SSP, INT_SSP_TAB", "kernel/shstk.c"},
-    {0x6c0, 0x6df, 1, P, "LBR_NHM_TO", "events/intel/lbr.c"},
+    {0x6c0, 0x6df, 1, Z, "LBR_NHM_TO", "events/intel/lbr.c"},
     {ONE(0x6e0), P, "IA32_TSC_DEADLINE", "kernel/apic/apic.c"},
     {ONE(0x6e1), P, "IA32_PKRS", "kernel/cpu/common.c"},
     {0x700, 0x72f, 1, Z, "uncore CBO", "events/intel/uncore_snb.c, uncore_snbep.c"},
@@ -124,7 +129,7 @@ static const struct linux_msr linux_msrs[] = {
     {0xd10, 0xd5f, 1, P, "IA32_L2_CBM, MBA", "kernel/cpu/resctrl/core.c"},
     {ONE(0xd93), P, "IA32_PASID", "kernel/traps.c"},
     {ONE(0xda0), TW, "IA32_XSS", "kernel/fpu/xstate.c"},
-    {0xdc0, 0xddf, 1, P, "LBR_INFO_0", "events/intel/lbr.c"},
+    {0xdc0, 0xddf, 1, Z, "LBR_INFO_0", "events/intel/lbr.c"},
     {0xe00, 0xe0f, 1, Z, "uncore C boxes, SKL global", "events/intel/uncore_snbep.c"},
     {0x1200, 0x121f, 1, D(FEATURE_LBR), "ARCH_LBR_INFO", "events/intel/lbr.c"},
     {0x1309, 0x130c, 1, D(FEATURE_PEBS), "RELOAD_FIXED_CTR", "events/intel/ds.c"},
@@ -133,7 +138,8 @@ static const struct linux_msr linux_msrs[] = {
     {0x14ce, 0x14cf, 1, D(FEATURE_LBR), "ARCH_LBR_CTL, DEPTH", "events/intel/lbr.c"},
     {0x1500, 0x151f, 1, D(FEATURE_LBR), "ARCH_LBR_FROM", "events/intel/lbr.c"},
     {0x1600, 0x161f, 1, D(FEATURE_LBR), "ARCH_LBR_TO", "events/intel/lbr.c"},
-    {0x17d0, 0x17d2, 1, P, "IA32_HW_FEEDBACK", "drivers/thermal/intel/intel_hfi.c"},
+    {ONE(0x17d0), TW, "IA32_HW_FEEDBACK_PTR", "drivers/thermal/intel/intel_hfi.c"},
+    {0x17d1, 0x17d2, 1, P, "IA32_HW_FEEDBACK_CONFIG, CHAR", "drivers/thermal/intel/intel_hfi.c"},
     {0x1900, 0x191c, 4, P, "IA32_PMC_V6_GP0_CTR", "events/intel/core.c"},
     {0x1901, 0x191d, 4, T, "IA32_PMC_V6_GP0_CFG_A", "events/intel/core.c"},
     {0x1902, 0x191e, 4, D(FEATURE_PEBS), "IA32_PMC_V6_GP0_CFG_B", "events/intel/core.c"},
@@ -213,7 +219,7 @@ static void numbers_with_two_meanings(void **state)
         {0x3c0, 0x2c, MSR_IGNORE, MSR_IGNORE},  {0x3c0, 0x7e, MSR_PASS, MSR_PASS},
         {0xc8f, 0x2e, MSR_IGNORE, MSR_IGNORE},  {0xc8f, 0x3f, MSR_PASS, MSR_PASS},
         {0xda0, 0x2d, MSR_IGNORE, MSR_IGNORE},  {0xda0, 0x8f, MSR_PASS, MSR_TRAP},
-        {0xdc0, 0x3e, MSR_IGNORE, MSR_IGNORE},  {0xdc0, 0x55, MSR_PASS, MSR_PASS},
+        {0xdc0, 0x3e, MSR_IGNORE, MSR_IGNORE},  {0xdc0, 0x55, MSR_IGNORE, MSR_IGNORE},
         {0x1c00, 0x86, MSR_IGNORE, MSR_IGNORE}, {0x1c00, 0x6a, MSR_PASS, MSR_PASS},
     };
 
@@ -278,6 +284,48 @@ static void no_event_is_programmed_past_the_filter(void **state)
     for (u32 i = 0; i < COUNT(models); i++)
         for (enum pmu_mode pmu = PMU_FILTERED; pmu <= PMU_OFF; pmu++)
             check_programming(models[i], pmu);
+}
+
+/* Cycles are counted by these without a selector; branch stacks are not switched. */
+static void nothing_is_counted_past_the_policy(void **state)
+{
+    static const struct {
+        u32 first, last;
+        enum feature feature;
+    } counters[] = {
+        {0xe7, 0xe8, FEATURE_CYCLES}, {0x64e, 0x64e, FEATURE_CYCLES}, {0x40, 0x47, FEATURE_LBR},
+        {0x60, 0x67, FEATURE_LBR},    {0x1c8, 0x1c9, FEATURE_LBR},    {0x1db, 0x1de, FEATURE_LBR},
+        {0x680, 0x69f, FEATURE_LBR},  {0x6c0, 0x6df, FEATURE_LBR},    {0xdc0, 0xddf, FEATURE_LBR},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(counters); i++)
+        for (u32 msr = counters[i].first; msr <= counters[i].last; msr++) {
+            struct msr_context cpu = context(0x7e, PMU_FULL);
+
+            cpu.granted = (u32)~BIT(counters[i].feature);
+            assert_int_equal(msr_judge(&cpu, msr).read, MSR_IGNORE);
+            assert_int_equal(msr_judge(&cpu, msr).write, MSR_IGNORE);
+            cpu.granted = (u32)BIT(counters[i].feature);
+            assert_int_equal(msr_judge(&cpu, msr).read, MSR_PASS);
+            assert_int_equal(msr_judge(&cpu, msr).write, MSR_PASS);
+        }
+}
+
+/* Of what is above, a partition has these. */
+static void partitions_have_no_other_way(void **state)
+{
+    static const u32 same[] = {0xe7, 0xe8, 0x1c8, 0x1c9, 0x1db, 0x1de};
+    struct msr_context cpu = context(0x7e, PMU_FILTERED);
+
+    (void)state;
+    cpu.partition = true;
+    cpu.granted = 0;
+    for (u32 i = 0; i < COUNT(same); i++)
+        assert_int_equal(msr_judge(&cpu, same[i]).read, MSR_IGNORE);
+    assert_int_equal(msr_judge(&cpu, 0x64e).read, MSR_GP);
+    assert_int_equal(msr_judge(&cpu, 0x680).read, MSR_GP);
+    assert_int_equal(msr_judge(&cpu, 0x1c).write, MSR_GP);
 }
 
 static void fixed_counters_exit_only_when_restricted(void **state)
@@ -365,7 +413,7 @@ static void unknown_msrs(void **state)
     };
     static const u32 unknown[] = {0x2,        0x500 - 1,  0x1000,     0x1fff,
                                   0x4000,     0xc0000090, 0xc0001fff, 0xc0010000,
-                                  0xc0010200, 0x40000000, 0xffffffff};
+                                  0xc0010200, 0x3fffffff, 0x40010000, 0xffffffff};
 
     (void)state;
     for (u32 i = 0; i < COUNT(cases); i++) {
@@ -451,6 +499,8 @@ int main(void)
         cmocka_unit_test(denials_are_survived),
         cmocka_unit_test(numbers_with_two_meanings),
         cmocka_unit_test(no_event_is_programmed_past_the_filter),
+        cmocka_unit_test(nothing_is_counted_past_the_policy),
+        cmocka_unit_test(partitions_have_no_other_way),
         cmocka_unit_test(fixed_counters_exit_only_when_restricted),
         cmocka_unit_test(icr_exits_only_when_policed),
         cmocka_unit_test(what_the_pmu_is_for_passes),

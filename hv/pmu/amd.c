@@ -1,4 +1,5 @@
 #include "pmu/amd.h"
+#include "base/feature.h"
 
 const struct filter_format filter_format_amd = {
     .event_high = PERF_CTL_EVENT_HIGH,
@@ -72,6 +73,26 @@ static void write_selectors(struct pmu_amd *pmu, const struct pmu_amd_caps *caps
     pmu->core.attention = (u16)(BIT(caps->counters) - 1); /* until somebody has looked */
 }
 
+u32 pmu_amd_grants(enum pmu_mode mode, const struct filter *filter)
+{
+    if (mode == PMU_FULL)
+        return FEATURES_OF_POLICY;
+    return mode == PMU_FILTERED && filter_allows(filter, 0x76) ? BIT(FEATURE_CYCLES) : 0;
+}
+
+u64 pmu_amd_debugctl(u32 granted, u64 value)
+{
+    return feature_granted(granted, FEATURE_LBR) ? value : value & ~DEBUGCTL_LBR;
+}
+
+static void stop_last_branch(const struct pmu_access *access)
+{
+    u64 value;
+
+    if (access->rdmsr(IA32_DEBUGCTL, &value))
+        access->wrmsr(IA32_DEBUGCTL, value & ~DEBUGCTL_LBR);
+}
+
 /* Stops and zeroes pairs of selector and counter until one is not there. */
 static void zero_pairs(u32 first, u32 pairs, const struct pmu_access *access)
 {
@@ -86,6 +107,7 @@ void pmu_amd_start(struct pmu_amd *pmu, const struct pmu_amd_caps *caps, enum pm
     *pmu = (struct pmu_amd){0};
     read_selectors(pmu, caps, access);
     write_selectors(pmu, caps, mode, filter, access);
+    stop_last_branch(access);
     if (caps->llc)
         zero_pairs(MSR_LLC_CTL, 6, access);
     if (caps->northbridge)

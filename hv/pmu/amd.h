@@ -57,6 +57,14 @@ struct pmu_amd_caps {
 
 void pmu_amd_discover(struct pmu_amd_caps *caps, const struct pmu_access *access);
 
+/* Features that the policy grants beyond the core PMU (FEATURES_OF_POLICY). What IRPerf counts
+ * cannot be confined to the guest, so that no list allows it. */
+u32 pmu_amd_grants(enum pmu_mode mode, const struct filter *filter);
+
+/* What DebugCtl gets of the guest's value: without the last-branch record, which would hold the
+ * hypervisor's branches, unless it is granted. */
+u64 pmu_amd_debugctl(u32 granted, u64 value);
+
 /* The MSRs of a counter that exists. */
 static inline u32 pmu_amd_selector_msr(const struct pmu_amd_caps *caps, u32 counter)
 {
@@ -169,7 +177,8 @@ static inline u64 pmu_amd_read(const struct pmu_amd *pmu, enum pmu_mode mode, u3
 }
 
 /* At start, on each core: takes over what firmware left in the selectors, judged by `mode`, and
- * stops and zeroes the shared counters, which RDPMC reaches (indices 6 and up). */
+ * stops the last-branch record, and stops and zeroes the shared counters, which RDPMC reaches
+ * (indices 6 and up). */
 void pmu_amd_start(struct pmu_amd *pmu, const struct pmu_amd_caps *caps, enum pmu_mode mode,
                    const struct filter *filter, const struct pmu_access *access);
 

@@ -189,6 +189,8 @@ static struct {
     u32 leaf_max, features, v2_eax, v2_ebx;
     u64 selector[PMU_AMD_COUNTERS];
     u32 selectors, llc_pairs, nb_pairs, zeroed;
+    bool has_debugctl;
+    u64 debugctl;
 } machine;
 
 static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
@@ -210,6 +212,8 @@ static bool fake_rdmsr(u32 msr, u64 *value)
 {
     int counter = pmu_amd_counter(msr);
 
+    if (msr == IA32_DEBUGCTL)
+        return *value = machine.debugctl, machine.has_debugctl;
     if (counter < 0 || (u32)counter >= machine.selectors)
         return false;
     *value = machine.selector[counter];
@@ -220,6 +224,8 @@ static bool fake_wrmsr(u32 msr, u64 value)
 {
     int counter = pmu_amd_counter(msr);
 
+    if (msr == IA32_DEBUGCTL)
+        return machine.debugctl = value, true;
     if (counter >= 0 && (u32)counter < machine.selectors) {
         machine.selector[counter] = value;
         return true;
@@ -273,11 +279,28 @@ static void start_judges_what_firmware_left(void **state)
     machine.nb_pairs = 4;
     machine.selector[0] = 0x5300c0;
     machine.selector[5] = 0x530029;
+    machine.has_debugctl = true;
+    machine.debugctl = 0x1803;
     pmu_amd_start(&pmu, &caps, PMU_FILTERED, &filter, &access);
     assert_int_equal(machine.selector[0], 0x5300c0 | BIT(40));
     assert_int_equal(machine.selector[5], 0);
     assert_int_equal(pmu_amd_read(&pmu, PMU_FILTERED, 5), 0x530029);
     assert_int_equal(machine.zeroed, 12 + 8);
+    assert_int_equal(machine.debugctl, 0x1802);
+    assert_int_equal(pmu.core.attention, 0x3f);
+}
+
+static void what_the_policy_grants(void **state)
+{
+    static struct filter none;
+
+    (void)state;
+    assert_int_equal(pmu_amd_grants(PMU_FILTERED, &filter), BIT(FEATURE_CYCLES));
+    assert_int_equal(pmu_amd_grants(PMU_FILTERED, &none), 0);
+    assert_int_equal(pmu_amd_grants(PMU_FULL, &none), BIT(FEATURE_CYCLES) | BIT(FEATURE_IRPERF));
+    assert_int_equal(pmu_amd_grants(PMU_OFF, &filter), 0);
+    assert_int_equal(pmu_amd_debugctl(0, ~0ULL), ~1ULL);
+    assert_int_equal(pmu_amd_debugctl(BIT(FEATURE_LBR), ~0ULL), ~0ULL);
 }
 
 static void start_on_four_counters(void **state)
@@ -328,6 +351,7 @@ int main(void)
         cmocka_unit_test(repeated_denials_are_counted),
         cmocka_unit_test(discovery),
         cmocka_unit_test(start_judges_what_firmware_left),
+        cmocka_unit_test(what_the_policy_grants),
         cmocka_unit_test(start_on_four_counters),
         cmocka_unit_test(switching_judges_again),
     };

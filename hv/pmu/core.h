@@ -16,6 +16,9 @@ struct pmu_access {
 
 /* Alike on both vendors. */
 #define GLOBAL_FROZEN                  BIT(59) /* GLOBAL_STATUS: nothing counts */
+#define IA32_DEBUGCTL                  0x1d9
+#define DEBUGCTL_LBR                   BIT(0)
+#define DEBUGCTL_BTF                   BIT(1)
 #define DEBUGCTL_FREEZE_PERFMON_ON_PMI BIT(12)
 
 struct pmu_core {

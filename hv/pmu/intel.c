@@ -41,8 +41,32 @@ static void discover_version_6(struct pmu_intel_caps *caps, const struct pmu_acc
     if (!(leaf[0] & BIT(1)))
         return;
     access->cpuid(0x23, 1, leaf);
-    caps->counters = (u8)highest(leaf[0]);
+    caps->general = (u16)leaf[0];
     caps->fixed = (u16)leaf[1];
+}
+
+static bool is_hybrid(const struct pmu_access *access)
+{
+    u32 leaf[4];
+
+    access->cpuid(7, 0, leaf);
+    return leaf[3] & BIT(15);
+}
+
+/* Processors of which KVM's tests know that instructions retired count more where there are exits
+ * (SRF7 in Sierra Forest's specification update). Branches too, but for Clearwater Forest; none is
+ * credited. */
+static bool overcounts(u32 eax)
+{
+    static const u8 models[] = {
+        0x4d, 0x5f, 0x86, /* Silvermont, Goldmont and Tremont in servers */
+        0xaf, 0xdd,       /* Sierra Forest, Clearwater Forest */
+    };
+
+    for (u32 i = 0; FIELD(eax, 11, 8) == 6 && i < COUNT(models); i++)
+        if (models[i] == (FIELD(eax, 19, 16) << 4 | FIELD(eax, 7, 4)))
+            return true;
+    return false;
 }
 
 void pmu_intel_discover(struct pmu_intel_caps *caps, const struct pmu_access *access)
@@ -53,7 +77,7 @@ void pmu_intel_discover(struct pmu_intel_caps *caps, const struct pmu_access *ac
     access->cpuid(0xa, 0, leaf);
     *caps = (struct pmu_intel_caps){
         .version = (u8)FIELD(leaf[0], 7, 0),
-        .counters = (u8)FIELD(leaf[0], 15, 8),
+        .general = (u16)(BIT(MIN(FIELD(leaf[0], 15, 8), PMU_INTEL_COUNTERS)) - 1),
         .width = (u8)FIELD(leaf[0], 23, 16),
         .fixed = (u16)((1U << FIELD(leaf[3], 4, 0)) - 1),
         .fixed_width = (u8)FIELD(leaf[3], 12, 5),
@@ -63,8 +87,11 @@ void pmu_intel_discover(struct pmu_intel_caps *caps, const struct pmu_access *ac
         caps->fixed |= (u16)leaf[2];
     if (caps->version >= 6)
         discover_version_6(caps, access);
-    caps->counters = (u8)MIN(caps->counters, PMU_INTEL_COUNTERS);
+    caps->general &= (u16)PMU_INTEL_ALL;
+    caps->counters = (u8)highest(caps->general);
+    caps->hybrid = is_hybrid(access);
     access->cpuid(1, 0, features);
+    caps->overcounts = overcounts(features[0]);
     if ((features[2] & BIT(15)) && access->rdmsr(IA32_PERF_CAPABILITIES, &capabilities))
         caps->full_width = capabilities & PERF_CAP_FULL_WIDTH;
 }
@@ -94,7 +121,9 @@ u64 pmu_intel_fixed_value(const struct pmu_intel_caps *caps, const struct pmu_in
 bool pmu_intel_fixed_restricted(const struct pmu_intel_caps *caps,
                                 const struct pmu_intel_limits *limits)
 {
-    return (caps->fixed & ~limits->fixed) || (caps->any_thread && !limits->any_thread);
+    u16 may_exist = caps->hybrid ? 0xffff : caps->fixed;
+
+    return (may_exist & ~limits->fixed) || (caps->any_thread && !limits->any_thread);
 }
 
 static const struct aux {
@@ -121,6 +150,14 @@ u64 pmu_intel_aux_value(const struct pmu_intel_limits *limits, u32 index, u64 va
         limits->policy && policy_allows_aux(limits->policy, aux_registers[index].kind, value);
 
     return allowed ? value : 0;
+}
+
+u32 pmu_intel_grants(enum pmu_mode mode, const struct filter *filter,
+                     const struct pmu_intel_limits *limits)
+{
+    bool cycles = (limits->fixed >> FIXED_CORE_CYCLES & 1) || filter_allows(filter, 0x3c);
+
+    return mode == PMU_FULL || (mode == PMU_FILTERED && cycles) ? BIT(FEATURE_CYCLES) : 0;
 }
 
 u64 pmu_intel_debugctl(u32 granted, u64 value)
@@ -154,10 +191,9 @@ static u64 fixed_value(const struct pmu_intel_caps *caps, enum pmu_mode mode,
 }
 
 /* Selectors, and FIXED_CTR_CTRL, as they are while nobody intercepts them. */
-static void read_selectors(struct pmu_intel *pmu, const struct pmu_intel_caps *caps,
-                           const struct pmu_access *access)
+static void read_selectors(struct pmu_intel *pmu, const struct pmu_access *access)
 {
-    for (u32 i = 0; i < caps->counters; i++)
+    for (u32 i = 0; i < pmu->caps.counters; i++)
         if (!access->rdmsr(IA32_PERFEVTSEL0 + i, &pmu->shadow[i]))
             pmu->shadow[i] = 0;
 }
@@ -168,19 +204,17 @@ static void read_fixed(struct pmu_intel *pmu, const struct pmu_access *access)
         pmu->fixed_ctrl = 0;
 }
 
-static void write_all(struct pmu_intel *pmu, const struct pmu_intel_caps *caps, enum pmu_mode mode,
-                      const struct filter *filter, const struct pmu_intel_limits *limits,
-                      const struct pmu_access *access)
+static void write_all(struct pmu_intel *pmu, enum pmu_mode mode, const struct filter *filter,
+                      const struct pmu_intel_limits *limits, const struct pmu_access *access)
 {
-    for (u32 i = 0; i < caps->counters; i++)
+    for (u32 i = 0; i < pmu->caps.counters; i++)
         access->wrmsr(IA32_PERFEVTSEL0 + i, pmu_intel_value(mode, filter, pmu->shadow[i]));
-    access->wrmsr(IA32_FIXED_CTR_CTRL, fixed_value(caps, mode, limits, pmu->fixed_ctrl));
+    access->wrmsr(IA32_FIXED_CTR_CTRL, fixed_value(&pmu->caps, mode, limits, pmu->fixed_ctrl));
     for (u32 i = 0; i < PMU_INTEL_AUX; i++)
         access->wrmsr(aux_registers[i].msr,
                       mode == PMU_OFF ? 0 : pmu_intel_aux_value(limits, i, pmu->aux[i]));
-    pmu->fixed_kept =
-        mode == PMU_OFF || (mode == PMU_FILTERED && pmu_intel_fixed_restricted(caps, limits));
-    pmu->core.attention = (u16)(BIT(caps->counters) - 1); /* until somebody has looked */
+    pmu->fixed_kept = mode == PMU_OFF || (mode == PMU_FILTERED && limits->restricted);
+    pmu->core.attention = pmu->caps.general; /* until somebody has looked */
 }
 
 /* Of registers that the processor lacks the value stays 0. */
@@ -191,28 +225,28 @@ static void read_aux(struct pmu_intel *pmu, const struct pmu_access *access)
             pmu->aux[i] = 0;
 }
 
-void pmu_intel_start(struct pmu_intel *pmu, const struct pmu_intel_caps *caps, enum pmu_mode mode,
-                     const struct filter *filter, const struct pmu_intel_limits *limits,
-                     const struct pmu_access *access)
+void pmu_intel_start(struct pmu_intel *pmu, enum pmu_mode mode, const struct filter *filter,
+                     const struct pmu_intel_limits *limits, const struct pmu_access *access)
 {
     static const u32 stopped[] = {IA32_PEBS_ENABLE, IA32_RTIT_CTL, IA32_LBR_CTL};
 
     *pmu = (struct pmu_intel){0};
-    read_selectors(pmu, caps, access);
+    pmu_intel_discover(&pmu->caps, access);
+    read_selectors(pmu, access);
     read_fixed(pmu, access);
     read_aux(pmu, access);
-    write_all(pmu, caps, mode, filter, limits, access);
+    write_all(pmu, mode, filter, limits, access);
     for (u32 i = 0; i < COUNT(stopped); i++)
         access->wrmsr(stopped[i], 0);
 }
 
-void pmu_intel_switch(struct pmu_intel *pmu, const struct pmu_intel_caps *caps, enum pmu_mode from,
-                      enum pmu_mode to, const struct filter *filter,
-                      const struct pmu_intel_limits *limits, const struct pmu_access *access)
+void pmu_intel_switch(struct pmu_intel *pmu, enum pmu_mode from, enum pmu_mode to,
+                      const struct filter *filter, const struct pmu_intel_limits *limits,
+                      const struct pmu_access *access)
 {
     if (from == PMU_FULL)
-        read_selectors(pmu, caps, access);
+        read_selectors(pmu, access);
     if (!pmu->fixed_kept)
         read_fixed(pmu, access);
-    write_all(pmu, caps, to, filter, limits, access);
+    write_all(pmu, to, filter, limits, access);
 }

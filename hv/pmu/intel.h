@@ -21,7 +21,6 @@
 #define IA32_PMC0                   0xc1  /* writes: 32 bits, sign-extended */
 #define IA32_A_PMC0                 0x4c1 /* the same counters, writes in full width */
 #define IA32_PERFEVTSEL0            0x186
-#define IA32_DEBUGCTL               0x1d9
 #define IA32_FIXED_CTR0             0x309
 #define IA32_PERF_CAPABILITIES      0x345
 #define IA32_FIXED_CTR_CTRL         0x38d
@@ -41,6 +40,7 @@
 #define FIXED_USR             BIT(1)
 #define FIXED_ANY             BIT(2)
 #define FIXED_PMI             BIT(3)
+#define FIXED_CORE_CYCLES     1
 #define FIXED_SLOTS           3 /* the counter that PERF_METRICS divides up */
 
 /* What is left of a denied selector: nothing that names an event or enables one, and every bit that
@@ -48,8 +48,6 @@
 #define PERFEVTSEL_DENIED (MASK(63, 32) | EVTSEL_ANY)
 
 /* DEBUGCTL, SDM 18.4.1 */
-#define DEBUGCTL_LBR                BIT(0)
-#define DEBUGCTL_BTF                BIT(1)
 #define DEBUGCTL_BUS_LOCK           BIT(2)
 #define DEBUGCTL_FREEZE_LBRS_ON_PMI BIT(11)
 #define DEBUGCTL_UNCORE_PMI         BIT(13)
@@ -70,28 +68,32 @@ extern const struct filter_format filter_format_intel;
 /* The architectural preset: the events that CPUID.0AH enumerated first, without modifiers. */
 extern const struct filter_entry pmu_intel_architectural[7];
 
+/* What a core has. Those of a hybrid differ: what one lacks faults there, as bare. */
+struct pmu_intel_caps {
+    u8 version;
+    u8 counters; /* general-purpose; one more than the highest number */
+    u8 width, fixed_width;
+    u16 general, fixed; /* counters that exist, as bits */
+    bool any_thread;    /* AnyThread acts (versions 3 and 4) */
+    bool full_width;    /* A_PMC exists */
+    bool hybrid;        /* other cores of this machine may have others */
+    bool overcounts;    /* an exit and the entry after it count as an instruction: erratum SRF7 */
+};
+
 struct pmu_intel {
     struct pmu_core core;
+    struct pmu_intel_caps caps;
     u64 shadow[PMU_INTEL_COUNTERS]; /* as the guest reads them: selectors, ... */
     u64 fixed_ctrl;                 /* ... FIXED_CTR_CTRL where it is intercepted ... */
     u64 aux[PMU_INTEL_AUX];         /* ... and what some events need besides */
     bool fixed_kept;                /* FIXED_CTR_CTRL is intercepted: fixed_ctrl is true */
 };
 
-/* What this processor has. The cores of a hybrid may have fewer counters: what they lack faults. */
-struct pmu_intel_caps {
-    u8 version;
-    u8 counters; /* general-purpose; one more than the highest number */
-    u8 width, fixed_width;
-    u16 fixed;       /* fixed counters that exist, as bits */
-    bool any_thread; /* AnyThread acts (versions 3 and 4) */
-    bool full_width; /* A_PMC exists */
-};
-
 /* What the policy says beyond the filter. */
 struct pmu_intel_limits {
-    u16 fixed;                       /* fixed counters that may count, as bits */
-    bool any_thread;                 /* they may do so for the sibling thread too */
+    u16 fixed;       /* fixed counters that may count, as bits */
+    bool any_thread; /* they may do so for the sibling thread too */
+    bool restricted; /* pmu_intel_fixed_restricted(): FIXED_CTR_CTRL is intercepted */
     const struct pmu_policy *policy; /* for auxiliary registers; NULL: none may hold anything */
 };
 
@@ -163,13 +165,13 @@ static inline u64 pmu_intel_read(const struct pmu_intel *pmu, enum pmu_mode mode
     return mode == PMU_OFF ? 0 : pmu->shadow[counter];
 }
 
-/* What FIXED_CTR_CTRL gets: 0 in the fields that the policy does not allow, which do not count.
- * Bits of counters that do not exist stay, and fault. */
+/* What FIXED_CTR_CTRL gets on a core that has `caps`: 0 in the fields that the policy does not
+ * allow, which do not count. Bits of counters that do not exist stay, and fault. */
 u64 pmu_intel_fixed_value(const struct pmu_intel_caps *caps, const struct pmu_intel_limits *limits,
                           u64 value);
 
 /* Whether any value that does not fault would be changed, so that FIXED_CTR_CTRL must be
- * intercepted. */
+ * intercepted: on all cores, of which this one knows nothing if it is a hybrid's. */
 bool pmu_intel_fixed_restricted(const struct pmu_intel_caps *caps,
                                 const struct pmu_intel_limits *limits);
 
@@ -177,6 +179,10 @@ bool pmu_intel_fixed_restricted(const struct pmu_intel_caps *caps,
  * does not allow it. */
 int pmu_intel_aux(u32 msr);
 u64 pmu_intel_aux_value(const struct pmu_intel_limits *limits, u32 index, u64 value);
+
+/* Features that the policy grants beyond the core PMU (FEATURES_OF_POLICY). */
+u32 pmu_intel_grants(enum pmu_mode mode, const struct filter *filter,
+                     const struct pmu_intel_limits *limits);
 
 /* What DEBUGCTL gets of the guest's value. LBR and UNCORE_PMI if `granted` (FEATURE_LBR,
  * FEATURE_UNCORE); BTS and trace messages never, since they write to memory or the bus; the rest is
@@ -186,16 +192,15 @@ u64 pmu_intel_debugctl(u32 granted, u64 value);
 /* What the guest reads of PERF_CAPABILITIES: what is not given is not there. */
 u64 pmu_intel_capabilities(u32 granted, const struct pmu_intel_limits *limits, u64 value);
 
-/* At start, on each core: takes over what firmware left in the selectors, judged by `mode`, and
- * stops what writes to memory or has no place in a guest. */
-void pmu_intel_start(struct pmu_intel *pmu, const struct pmu_intel_caps *caps, enum pmu_mode mode,
-                     const struct filter *filter, const struct pmu_intel_limits *limits,
-                     const struct pmu_access *access);
+/* At start, on each core: sees what it has, takes over what firmware left in the selectors, judged
+ * by `mode`, and stops what writes to memory or has no place in a guest. */
+void pmu_intel_start(struct pmu_intel *pmu, enum pmu_mode mode, const struct filter *filter,
+                     const struct pmu_intel_limits *limits, const struct pmu_access *access);
 
 /* On each core, with its guest out: from one mode, filter or limits to another. What is programmed
  * at that moment is judged again; values that were kept from the hardware come back. */
-void pmu_intel_switch(struct pmu_intel *pmu, const struct pmu_intel_caps *caps, enum pmu_mode from,
-                      enum pmu_mode to, const struct filter *filter,
-                      const struct pmu_intel_limits *limits, const struct pmu_access *access);
+void pmu_intel_switch(struct pmu_intel *pmu, enum pmu_mode from, enum pmu_mode to,
+                      const struct filter *filter, const struct pmu_intel_limits *limits,
+                      const struct pmu_access *access);
 
 #endif

@@ -233,7 +233,7 @@ static void capabilities(void **state)
 /* --- a machine of MSRs; those outside the list fault ------------------------------------------ */
 
 static struct {
-    u32 leaf_1_ecx, leaf_7_1_eax, leaf_0a[4], leaf_23_0_eax, leaf_23_1[4];
+    u32 leaf_1_eax, leaf_1_ecx, leaf_7_edx, leaf_7_1_eax, leaf_0a[4], leaf_23_0_eax, leaf_23_1[4];
     u64 selector[PMU_INTEL_COUNTERS], fixed_ctrl, offcore, capabilities;
     u32 selectors;
     u64 pebs_enable;
@@ -242,8 +242,12 @@ static struct {
 static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
     memset(out, 0, 16);
-    if (leaf == 1)
+    if (leaf == 1) {
+        out[0] = machine.leaf_1_eax;
         out[2] = machine.leaf_1_ecx;
+    }
+    if (leaf == 7 && subleaf == 0)
+        out[3] = machine.leaf_7_edx;
     if (leaf == 7 && subleaf == 1)
         out[0] = machine.leaf_7_1_eax;
     if (leaf == 0xa)
@@ -314,7 +318,8 @@ static void discovery(void **state)
     assert_int_equal(caps.width, 48);
     assert_int_equal(caps.fixed, 7);
     assert_int_equal(caps.fixed_width, 48);
-    assert_true(caps.any_thread && !caps.full_width);
+    assert_true(caps.any_thread && !caps.full_width && !caps.hybrid);
+    assert_int_equal(caps.general, 0xf);
     machine.leaf_1_ecx = BIT(15);
     machine.capabilities = BIT(13);
     caps = discovered(0x08300805, 0xf, 0x8604); /* Ice Lake */
@@ -327,11 +332,92 @@ static void discovery(void **state)
     machine.leaf_23_1[1] = 0x77;
     caps = discovered(0x0c300806, 0xf, 0x8604);
     assert_int_equal(caps.counters, 10);
+    assert_int_equal(caps.general, 0x3ff);
     assert_int_equal(caps.fixed, 0x77);
+    machine.leaf_23_1[0] = 0xff0; /* without the first four; and two more than there is room for */
+    caps = discovered(0x0c300806, 0xf, 0x8604);
+    assert_int_equal(caps.general, 0x3f0);
+    assert_int_equal(caps.counters, 10);
+    caps = discovered(0x0c301005, 0xf, 0x8604); /* 16 by CPUID.0AH */
+    assert_int_equal(caps.general, 0x3ff);
+    machine.leaf_23_0_eax = 0;
+    caps = discovered(0x0c300806, 0xf, 0x8604); /* no leaf of counters */
+    assert_int_equal(caps.general, 0xff);
+    assert_int_equal(caps.fixed, 0xf);
+    machine.leaf_7_edx = BIT(15);
+    assert_true(discovered(0x0c300806, 0xf, 0x8604).hybrid);
 }
 
-static const struct pmu_intel_caps four = {.version = 4, .counters = 4, .fixed = 7};
-static const struct pmu_intel_limits limits = {.fixed = 7}, two_only = {.fixed = 3};
+/* By family and model, whatever the stepping. */
+static void exits_that_count(void **state)
+{
+    static const struct {
+        u32 eax;
+        bool overcounts;
+    } cases[] = {
+        {0x000406d8, true},  /* Avoton */
+        {0x000506f1, true},  /* Denverton */
+        {0x00080665, true},  /* Snow Ridge */
+        {0x000a06f3, true},  /* Sierra Forest */
+        {0x000d06d0, true},  /* Clearwater Forest */
+        {0x000606a6, false}, /* Ice Lake */
+        {0x000806f8, false}, /* Sapphire Rapids */
+        {0x000b06e0, false}, /* Gracemont, of which nothing is known */
+        {0x000a0ff3, false}, /* family 15 */
+    };
+
+    (void)state;
+    memset(&machine, 0, sizeof(machine));
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        machine.leaf_1_eax = cases[i].eax;
+        assert_int_equal(discovered(0x08300805, 0xf, 0x8604).overcounts, cases[i].overcounts);
+    }
+}
+
+/* Cycles by a selector or by a fixed counter; nothing else says anything of APERF. */
+static void what_the_policy_grants(void **state)
+{
+    static struct filter none;
+    const struct pmu_intel_limits no_cycles = {.fixed = 0xfffd}, cycles = {.fixed = 2};
+
+    (void)state;
+    assert_int_equal(pmu_intel_grants(PMU_FILTERED, &filter, &no_cycles), BIT(FEATURE_CYCLES));
+    assert_int_equal(pmu_intel_grants(PMU_FILTERED, &none, &cycles), BIT(FEATURE_CYCLES));
+    assert_int_equal(pmu_intel_grants(PMU_FILTERED, &none, &no_cycles), 0);
+    assert_int_equal(pmu_intel_grants(PMU_FULL, &none, &no_cycles), BIT(FEATURE_CYCLES));
+    assert_int_equal(pmu_intel_grants(PMU_OFF, &filter, &cycles), 0);
+}
+
+static const struct pmu_intel_limits limits = {.fixed = 7},
+                                     two_only = {.fixed = 3, .restricted = true};
+
+/* Alder Lake's two kinds of cores as its successors have them: counters 0 to 3, and 0 to 2 with 4
+ * to 6, that the policy does not name. */
+static void cores_of_a_hybrid_are_judged_each(void **state)
+{
+    struct pmu_intel_limits three = {.fixed = 7}, all = {.fixed = 0xffff};
+    struct pmu_intel_caps big, small;
+
+    (void)state;
+    memset(&machine, 0, sizeof(machine));
+    machine.leaf_7_edx = BIT(15);
+    big = discovered(0x08300805, 0xf, 0x8604);
+    small = discovered(0x06300605, 0x77, 0x8603);
+    assert_int_equal(big.general, 0xff);
+    assert_int_equal(small.general, 0x3f);
+    assert_int_equal(small.fixed, 0x77);
+    assert_int_equal(pmu_intel_fixed_value(&small, &three, 0x3330333), 0x0000333);
+    assert_int_equal(pmu_intel_fixed_value(&small, &three, 0x3333003), 0x0003003);
+    assert_int_equal(pmu_intel_fixed_value(&big, &three, 0x3333003), 0x3330003);
+    assert_int_equal(pmu_intel_fixed_value(&small, &all, 0x3333003), 0x3333003);
+    assert_true(pmu_intel_fixed_restricted(&big, &three));
+    assert_true(pmu_intel_fixed_restricted(&small, &three));
+    three.fixed = 0xf; /* all that the core that asks has */
+    assert_true(pmu_intel_fixed_restricted(&big, &three));
+    assert_false(pmu_intel_fixed_restricted(&big, &all));
+    big.hybrid = false;
+    assert_false(pmu_intel_fixed_restricted(&big, &three));
+}
 
 static void reset_machine(void)
 {
@@ -342,6 +428,8 @@ static void reset_machine(void)
     machine.fixed_ctrl = 0x333;
     machine.offcore = 0x10001;
     machine.pebs_enable = 1;
+    machine.leaf_0a[0] = 0x07300404; /* version 4, four counters of 48 bits */
+    machine.leaf_0a[3] = 0x8603;
 }
 
 static void start_judges_what_firmware_left(void **state)
@@ -350,7 +438,7 @@ static void start_judges_what_firmware_left(void **state)
 
     (void)state;
     reset_machine();
-    pmu_intel_start(&pmu, &four, PMU_FILTERED, &filter, &two_only, &access);
+    pmu_intel_start(&pmu, PMU_FILTERED, &filter, &two_only, &access);
     assert_int_equal(machine.selector[0], USUAL | 0xc0);
     assert_int_equal(machine.selector[3], 0);
     assert_int_equal(machine.fixed_ctrl, 0x033);
@@ -359,7 +447,10 @@ static void start_judges_what_firmware_left(void **state)
     assert_int_equal(pmu_intel_read(&pmu, PMU_FILTERED, 3), USUAL | 0x1b7);
     assert_int_equal(pmu.fixed_ctrl, 0x333);
     assert_int_equal(pmu.aux[0], 0x10001);
-    assert_true(pmu.core.attention && pmu.fixed_kept);
+    assert_int_equal(pmu.core.attention, 0xf);
+    assert_true(pmu.fixed_kept);
+    assert_int_equal(pmu.caps.general, 0xf);
+    assert_int_equal(pmu.caps.version, 4);
 }
 
 static void switching_judges_again(void **state)
@@ -368,23 +459,23 @@ static void switching_judges_again(void **state)
 
     (void)state;
     reset_machine();
-    pmu_intel_start(&pmu, &four, PMU_FILTERED, &filter, &limits, &access);
+    pmu_intel_start(&pmu, PMU_FILTERED, &filter, &limits, &access);
     assert_false(pmu.fixed_kept); /* not intercepted */
     machine.fixed_ctrl = 0x3b3;   /* so the guest writes it itself */
-    pmu.core.attention = false;
-    pmu_intel_switch(&pmu, &four, PMU_FILTERED, PMU_FULL, &filter, &limits, &access);
+    pmu.core.attention = 0;
+    pmu_intel_switch(&pmu, PMU_FILTERED, PMU_FULL, &filter, &limits, &access);
     assert_int_equal(machine.selector[3], USUAL | 0x1b7);
     assert_int_equal(machine.fixed_ctrl, 0x3b3);
-    assert_true(pmu.core.attention);
+    assert_int_equal(pmu.core.attention, 0xf);
     machine.selector[1] = USUAL | 0x1bb;
     machine.selector[2] = USUAL | 0x3c;
-    pmu_intel_switch(&pmu, &four, PMU_FULL, PMU_FILTERED, &filter, &two_only, &access);
+    pmu_intel_switch(&pmu, PMU_FULL, PMU_FILTERED, &filter, &two_only, &access);
     assert_int_equal(machine.selector[1], 0);
     assert_int_equal(machine.selector[2], USUAL | 0x3c);
     assert_int_equal(machine.fixed_ctrl, 0x0b3);
-    pmu_intel_switch(&pmu, &four, PMU_FILTERED, PMU_OFF, &filter, &two_only, &access);
+    pmu_intel_switch(&pmu, PMU_FILTERED, PMU_OFF, &filter, &two_only, &access);
     assert_int_equal(machine.selector[2] | machine.fixed_ctrl, 0);
-    pmu_intel_switch(&pmu, &four, PMU_OFF, PMU_FILTERED, &filter, &limits, &access);
+    pmu_intel_switch(&pmu, PMU_OFF, PMU_FILTERED, &filter, &limits, &access);
     assert_int_equal(machine.selector[2], USUAL | 0x3c);
     assert_int_equal(machine.fixed_ctrl, 0x3b3);
 }
@@ -405,6 +496,9 @@ int main(void)
         cmocka_unit_test(debugctl),
         cmocka_unit_test(capabilities),
         cmocka_unit_test(discovery),
+        cmocka_unit_test(exits_that_count),
+        cmocka_unit_test(what_the_policy_grants),
+        cmocka_unit_test(cores_of_a_hybrid_are_judged_each),
         cmocka_unit_test(start_judges_what_firmware_left),
         cmocka_unit_test(switching_judges_again),
     };

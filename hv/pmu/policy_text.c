@@ -261,6 +261,11 @@ static const struct keyword keywords[] = {
     {"ibs", refuse_feature, 3},
 };
 
+const char *policy_keyword(u32 index)
+{
+    return index < COUNT(keywords) ? keywords[index].name : NULL;
+}
+
 static const struct keyword *find_keyword(struct span word)
 {
     for (u32 i = 0; i < COUNT(keywords); i++)
@@ -281,7 +286,8 @@ static bool parse_what(struct line *line)
     if (keyword)
         return keyword->parse(line, keyword->argument);
     return wrong(line, "neither an event as 0xc0/0x00, nor architectural, core, all, fixed, "
-                       "topdown, modifier, offcore, frontend or ldlat");
+                       "topdown, modifier, offcore, frontend or ldlat; cede-policy knows names of "
+                       "events");
 }
 
 static bool parse_verb(struct line *line)

@@ -32,6 +32,9 @@ bool policy_is_line(const char *line, size_t size);
  * for cede-policy. */
 bool policy_is_keyword(const char *word, size_t size);
 
+/* These words, one by one; NULL behind the last. */
+const char *policy_keyword(u32 index);
+
 /* Adds what one line says; blanks and comments say nothing. On false the policy is as it was; the
  * error's line number is the caller's to set. */
 bool policy_parse_line(struct pmu_policy *policy, const char *line, size_t size,

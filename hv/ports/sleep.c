@@ -15,20 +15,31 @@ static u32 register_bits(u16 reg, u16 port, u32 size, u32 value)
     return bits;
 }
 
-/* Soft-off ends the machine's life under Cede, so it may pass; all else that sleeps may not. Where
- * the firmware does not say what soft-off is, only S3 is known to be wrong. */
-static bool refused(const struct boot_sleep *sleep, u32 bits, u8 off_type)
+/* One that the chipset does not tell from suspend would be one. */
+static bool can_hibernate(const struct boot_sleep *sleep)
 {
+    return sleep->s4_typ_a != sleep->s3_typ;
+}
+
+/* Soft-off and hibernation end the machine's life under Cede, so they may pass; all else that
+ * sleeps may not. Where the firmware does not say what soft-off is, only S3 is known to be wrong.
+ */
+static bool refused(const struct boot_sleep *sleep, u32 bits, u8 off_type, u8 hibernation_type)
+{
+    u32 type = SLP_TYP(bits);
+
     if (!(bits & SLP_EN))
         return false;
-    return sleep->s5_known ? SLP_TYP(bits) != off_type : SLP_TYP(bits) == sleep->s3_typ;
+    if (!sleep->s5_known)
+        return type == sleep->s3_typ;
+    return type != off_type && !(can_hibernate(sleep) && type == hibernation_type);
 }
 
 bool io_sleeps(const struct boot_sleep *sleep, u16 port, u32 size, u32 value)
 {
-    if (sleep->pm1a_cnt &&
-        refused(sleep, register_bits(sleep->pm1a_cnt, port, size, value), sleep->s5_typ_a))
+    if (sleep->pm1a_cnt && refused(sleep, register_bits(sleep->pm1a_cnt, port, size, value),
+                                   sleep->s5_typ_a, sleep->s4_typ_a))
         return true;
-    return sleep->pm1b_cnt &&
-           refused(sleep, register_bits(sleep->pm1b_cnt, port, size, value), sleep->s5_typ_b);
+    return sleep->pm1b_cnt && refused(sleep, register_bits(sleep->pm1b_cnt, port, size, value),
+                                      sleep->s5_typ_b, sleep->s4_typ_b);
 }

@@ -1,7 +1,7 @@
 #include "serial/log.h"
 #include "serial/wire.h"
 
-#define LINE_LENGTH 160
+#define LINE_LENGTH 256
 
 struct lock log_lock;
 static char ring[LOG_RING_SIZE];

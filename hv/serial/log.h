@@ -26,7 +26,7 @@ void log_line(const char *format, ...);
         }                                  \
     } while (0)
 
-/* The same for the ring alone: what an operator has done, who sees it happen. */
+/* The same for the ring alone: what an operator has done, who has seen the answer. */
 void log_note(const char *format, ...);
 
 /* Calls `line` for each of the last `count` lines of the ring, oldest first. */

@@ -35,6 +35,55 @@ enum preflight preflight(const struct cpu_ops *ops)
                           : preflight_none(ops);
 }
 
+/* The width of addresses, LA57 and 1 GiB pages shape the maps. */
+static u64 address_features(const struct cpu_ops *ops)
+{
+    return (preflight_cpuid(ops, 0x80000008, CPU_EAX) & 0xff) |
+           (preflight_cpuid(ops, 7, CPU_ECX) & BIT(16)) |
+           (preflight_cpuid(ops, 0x80000001, CPU_EDX) & BIT(26));
+}
+
+void preflight_traits(const struct cpu_ops *ops, struct preflight_traits *traits)
+{
+    *traits = (struct preflight_traits){.of = {[TRAIT_ADDRESSES] = address_features(ops)}};
+    if (has_svm(ops))
+        preflight_svm_traits(ops, traits);
+    else
+        preflight_vmx_traits(ops, traits);
+}
+
+enum preflight_trait preflight_differ(const struct preflight_traits *a,
+                                      const struct preflight_traits *b)
+{
+    unsigned i = 0;
+
+    while (i < TRAITS && a->of[i] == b->of[i])
+        i++;
+    return (enum preflight_trait)i;
+}
+
+const char *preflight_trait_text(enum preflight_trait trait)
+{
+    static const char *const texts[TRAITS] = {
+        [TRAIT_ADDRESSES] = "addresses or page sizes",
+        [TRAIT_SVM] = "AMD-V features",
+        [TRAIT_VMCS] = "VMCS revisions",
+        [TRAIT_PIN] = "pin-based VT-x controls",
+        [TRAIT_PRIMARY] = "primary VT-x controls",
+        [TRAIT_SECONDARY] = "secondary VT-x controls",
+        [TRAIT_EXIT] = "VM-exit controls",
+        [TRAIT_ENTRY] = "VM-entry controls",
+        [TRAIT_HIDDEN] = "features that VT-x can give guests",
+        [TRAIT_CR0] = "fixed bits of CR0",
+        [TRAIT_CR4] = "fixed bits of CR4",
+        [TRAIT_EPT] = "EPT capabilities",
+        [TRAIT_WBINVD] = "exits for WBINVD",
+        [TRAIT_GLOBAL_CTRL] = "performance monitoring versions",
+    };
+
+    return (unsigned)trait < TRAITS ? texts[trait] : "nothing";
+}
+
 const char *preflight_text(enum preflight code)
 {
     static const char *const texts[] = {
@@ -59,6 +108,8 @@ const char *preflight_text(enum preflight code)
             "CR4.VMXE is already set: another hypervisor has this processor; start Cede first",
         [PREFLIGHT_VMX_MEMORY] =
             "this processor's VT-x wants uncached control structures: Cede does not know it",
+        [PREFLIGHT_VMX_HALT] =
+            "this processor's VT-x cannot enter a guest that halts, which Cede needs",
         [PREFLIGHT_EPT_POOR] = "this processor's EPT lacks 4-level walks, 2 MiB pages, write-back "
                                "or invalidation, which Cede needs",
         [PREFLIGHT_MEMORY_KEYS] =

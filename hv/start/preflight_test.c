@@ -20,7 +20,8 @@ static struct {
     bool no_nx;
     u64 vm_cr, efer, syscfg;
     u32 leaf_1_ecx, leaf_7[4], leaf_d1[4];
-    u64 cr4, feature_control, basic, ept_vpid, tme;
+    u64 cr4, feature_control, basic, misc, fixed[4], ept_vpid, tme;
+    u32 address_bits, leaf_a, leaf_80000021;
     u64 allowed[WORDS];
 } cpu;
 
@@ -33,6 +34,8 @@ static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
         memcpy(out, cpu.leaf_7, 16);
     if (leaf == 0xd && subleaf == 1)
         memcpy(out, cpu.leaf_d1, 16);
+    if (leaf == 0xa)
+        out[EAX] = cpu.leaf_a;
     if (leaf == 0) {
         out[EAX] = 0xd;
         memcpy(&out[EBX], cpu.vendor, 4);
@@ -49,6 +52,10 @@ static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
         out[EDX] = cpu.svm_edx;
     } else if (leaf == CPUID_MEMORY) {
         out[EAX] = cpu.encryption;
+    } else if (leaf == 0x80000008) {
+        out[EAX] = 0x3000 | cpu.address_bits;
+    } else if (leaf == 0x80000021) {
+        out[EAX] = cpu.leaf_80000021;
     }
 }
 
@@ -63,6 +70,10 @@ static u64 fake_vmx_msr(u32 msr)
         return cpu.feature_control;
     if (msr == IA32_VMX_BASIC)
         return cpu.basic;
+    if (msr == IA32_VMX_MISC)
+        return cpu.misc;
+    if (msr - IA32_VMX_CR0_FIXED0 < 4)
+        return cpu.fixed[msr - IA32_VMX_CR0_FIXED0];
     if (msr == base || msr == base + 1)
         return cpu.allowed[msr - base];
     if (msr == base + 2 || msr == base + 3)
@@ -202,6 +213,7 @@ static int intel(void **state)
     cpu.allowed[WORD_PRIMARY] |= 0x4006172;
     cpu.allowed[WORD_EXIT] |= 0x36dfb;
     cpu.allowed[WORD_ENTRY] |= 0x11fb;
+    cpu.misc = VMX_MISC_HLT;
     cpu.ept_vpid = EPT_NEEDED | VPID_NEEDED;
     return 0;
 }
@@ -228,6 +240,9 @@ static void vmx_refuses(void **state)
     intel(NULL);
     cpu.basic = VMX_BASIC_TRUE_CONTROLS;
     assert_int_equal(preflight(&fake), PREFLIGHT_VMX_MEMORY);
+    intel(NULL);
+    cpu.misc = ~VMX_MISC_HLT;
+    assert_int_equal(preflight(&fake), PREFLIGHT_VMX_HALT);
     intel(NULL);
     cpu.ept_vpid &= ~EPT_CAP_2MIB;
     assert_int_equal(preflight(&fake), PREFLIGHT_EPT_POOR);
@@ -336,6 +351,107 @@ static void features_have_their_control_or_are_hidden(void **state)
     assert_int_equal(regs[EAX], ~0U);
 }
 
+/* --- a processor that passes by itself, but not beside this one ----------------------------------
+ */
+
+static struct preflight_traits traits_now(void)
+{
+    struct preflight_traits traits;
+
+    memset(&traits, 0x5a, sizeof(traits));
+    assert_int_equal(preflight(&fake), PREFLIGHT_OK);
+    preflight_traits(&fake, &traits);
+    return traits;
+}
+
+static enum preflight_trait differs_from(const struct preflight_traits *boot)
+{
+    struct preflight_traits now = traits_now();
+
+    assert_int_equal(preflight_differ(&now, boot), preflight_differ(boot, &now));
+    return preflight_differ(&now, boot);
+}
+
+static void amd_processors_are_compared(void **state)
+{
+    struct preflight_traits boot = traits_now();
+
+    (void)state;
+    assert_int_equal(differs_from(&boot), TRAITS);
+    cpu.svm_edx |= BIT(3) | BIT(16); /* nothing that Cede goes by */
+    assert_int_equal(differs_from(&boot), TRAITS);
+    for (u32 bit = 0; bit < 32; bit++) {
+        reset(NULL);
+        cpu.svm_edx |= (u32)BIT(bit);
+        assert_int_equal(differs_from(&boot) == TRAIT_SVM, bit == 6 || bit == 7 || bit == 20);
+    }
+    reset(NULL);
+    cpu.leaf_80000021 = (u32)BIT(24);
+    assert_int_equal(differs_from(&boot), TRAIT_SVM);
+    reset(NULL);
+    cpu.address_bits = 48;
+    assert_int_equal(differs_from(&boot), TRAIT_ADDRESSES);
+}
+
+static void intel_processors_are_compared(void **state)
+{
+    static const struct {
+        u8 word;
+        u32 control;
+        enum preflight_trait trait;
+    } controls[] = {
+        {WORD_PIN, 0, TRAIT_PIN},
+        {WORD_PRIMARY, 0, TRAIT_PRIMARY},
+        {WORD_SECONDARY, SECONDARY_VPID, TRAIT_SECONDARY},
+        {WORD_SECONDARY, SECONDARY_WBINVD, TRAIT_WBINVD},
+        {WORD_EXIT, EXITCTL_SAVE_GLOBAL, TRAIT_EXIT},
+        {WORD_ENTRY, 0, TRAIT_ENTRY},
+    };
+    struct preflight_traits boot = traits_now();
+
+    (void)state;
+    assert_int_equal(differs_from(&boot), TRAITS);
+    for (u32 i = 0; i < COUNT(controls); i++) {
+        intel(NULL);
+        if (controls[i].control)
+            cpu.allowed[controls[i].word] &= ~((u64)controls[i].control << 32);
+        else
+            cpu.allowed[controls[i].word] |= BIT(22); /* must be 1 there */
+        assert_int_equal(differs_from(&boot), controls[i].trait);
+    }
+    intel(NULL);
+    cpu.basic |= 7;
+    assert_int_equal(differs_from(&boot), TRAIT_VMCS);
+    intel(NULL);
+    cpu.leaf_7[ECX] = BIT(5); /* WAITPKG: with its control, which is in the words */
+    assert_int_equal(differs_from(&boot), TRAIT_SECONDARY);
+    intel(NULL);
+    cpu.leaf_7[EDX] = BIT(18); /* PCONFIG: hidden */
+    assert_int_equal(differs_from(&boot), TRAIT_HIDDEN);
+    for (u32 i = 0; i < 4; i++) {
+        intel(NULL);
+        cpu.fixed[i] = BIT(13);
+        assert_int_equal(differs_from(&boot), i < 2 ? TRAIT_CR0 : TRAIT_CR4);
+    }
+    intel(NULL);
+    cpu.ept_vpid |= EPT_CAP_1GIB;
+    assert_int_equal(differs_from(&boot), TRAIT_EPT);
+    intel(NULL);
+    cpu.leaf_a = 2;
+    assert_int_equal(differs_from(&boot), TRAIT_GLOBAL_CTRL);
+    intel(NULL);
+    cpu.misc |= 5; /* the preemption timer's rate: nothing that Cede goes by */
+    assert_int_equal(differs_from(&boot), TRAITS);
+}
+
+static void each_difference_has_a_name(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < TRAITS; i++)
+        assert_true(strlen(preflight_trait_text((enum preflight_trait)i)) > 8);
+    assert_string_equal(preflight_trait_text(TRAITS), "nothing");
+}
+
 static void texts(void **state)
 {
     (void)state;
@@ -355,6 +471,9 @@ int main(void)
         cmocka_unit_test_setup(in_use, reset),
         cmocka_unit_test_setup(encryption, reset),
         cmocka_unit_test(texts),
+        cmocka_unit_test_setup(amd_processors_are_compared, reset),
+        cmocka_unit_test_setup(intel_processors_are_compared, intel),
+        cmocka_unit_test(each_difference_has_a_name),
         cmocka_unit_test_setup(vmx_accepts, intel),
         cmocka_unit_test_setup(vmx_refuses, intel),
         cmocka_unit_test_setup(without_nx, intel),

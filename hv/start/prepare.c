@@ -46,7 +46,7 @@ static u32 max_leaf(u32 range)
  * XCR0. */
 static u64 host_cr4(u64 la57)
 {
-    u64 cr4 = CR4_PAE | CR4_MCE | la57 | (hv.intel ? CR4_VMXE : 0);
+    u64 cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | la57 | (hv.intel ? CR4_VMXE : 0);
     u32 regs[4];
 
     cpuid(1, 0, regs);
@@ -56,6 +56,16 @@ static u64 host_cr4(u64 la57)
         return cr4;
     cpuid(7, 0, regs);
     return regs[1] & BIT(7) ? cr4 | CR4_SMEP : cr4;
+}
+
+static bool has_auto_ibrs(void)
+{
+    u32 regs[4];
+
+    if (hv.intel || max_leaf(0x80000000) < 0x80000021)
+        return false;
+    cpuid(0x80000021, 0, regs);
+    return regs[0] & BIT(8);
 }
 
 static void read_processor(void)
@@ -70,19 +80,17 @@ static void read_processor(void)
         cpuid(0x80000008, 0, regs);
     /* A 4-level map reaches 48 bits (APM 15.25.3: the nested walk uses the host's paging mode). */
     hv.phys_limit = BIT(MIN(FIELD(regs[0], 7, 0), hv.host_levels == 5 ? 52U : 48U));
+    hv.auto_ibrs = has_auto_ibrs();
     hv.host_cr4 = host_cr4(read_cr4() & CR4_LA57);
     hv.shape.levels = hv.host_levels;
     hv.shape.gib_pages = hv.host_gib_pages;
     vendor->shape_map(&hv.shape);
 }
 
-/* Where SIPIs do not exit, or processors may be started that are not captured now. */
+/* Always; else while cores start (guest/watch.h). */
 static bool must_police_icr(const struct boot_info *info)
 {
-    for (u32 i = 0; i < info->cpu_count; i++)
-        if (!info->cpus[i].firmware)
-            return true;
-    return !vendor->sipi_exits || info->guest_count > 1;
+    return !vendor->icr_may_rest || info->guest_count > 1;
 }
 
 static bool has_x2apic(void)
@@ -159,6 +167,7 @@ u64 hv_prepare(const struct boot_info *info)
     hv.intel = vendor == &vmx_vendor;
     read_processor();
     hv.police_icr = must_police_icr(info);
+    hv.watching = !hv.police_icr;
     if (!divide_region(info) || !keep_info(info) || !guests_describe())
         return HV_REGION_SMALL;
     name_cpus();

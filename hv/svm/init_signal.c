@@ -1,8 +1,8 @@
 /* What arrives while GIF is 0, and is let in on purpose.
  *
  * INIT where VM_CR.R_INIT works (APM 15.21.8, 15.28): it exits with the INIT held pending; once GIF
- * is set it turns into #SX instead of resetting the core. SIPIs never exit, so the core waits here
- * for mail (hv/guest/startup.c). */
+ * is set it turns into #SX instead of resetting the core. SIPIs never exit, so the core waits for
+ * mail (hv/guest/startup.c). */
 #include "apic/apic.h"
 #include "hv.h"
 #include "guest/kick.h"
@@ -41,39 +41,13 @@ static void unblock_nmi(void)
                      : "rax", "memory", "cc");
 }
 
-/* The vector of a SIPI that was mailed, taken out of the box; 0 when none was, or when another INIT
- * has taken it back meanwhile. */
-static u16 take_mail(struct cpu *cpu)
-{
-    u16 sipi;
-
-    lock(&hv_lock);
-    sipi = cpu->sipi;
-    if (sipi) {
-        cpu->sipi = 0;
-        cpu->init_sent = false;
-    }
-    unlock(&hv_lock);
-    return sipi;
-}
-
 /* NMIs are dropped meanwhile, as in wait-for-SIPI. */
-static u8 wait_for_sipi(struct cpu *cpu)
+static void wait_for_sipi(struct cpu *cpu)
 {
-    u16 sipi;
+    u8 vector = startup_await_sipi(cpu);
 
-    do {
-        while (!cpu->sipi) {
-            open_window(cpu);
-            kick_attend(cpu);
-            pause();
-        }
-        /* An INIT sent before that SIPI would otherwise exit right after the start. */
-        open_window(cpu);
-        sipi = take_mail(cpu);
-    } while (!sipi);
     unblock_nmi();
-    return (u8)sipi;
+    svm_reset_state(cpu, vector);
 }
 
 /* The next entry delivers the guest's NMI that the window took. Where that entry may deliver
@@ -94,12 +68,7 @@ static void pass_on_nmi(struct cpu *cpu)
  * guest's side, with its intercepts. QEMU's TCG needs it for firmware that uses SMM. */
 void svm_smi_exit(struct cpu *cpu)
 {
-    struct vmcb *vmcb = cpu_vmcb(cpu);
-    u64 interrupted = svm_interrupted_event(vmcb->exit_int_info);
-
     open_window(cpu);
-    if (interrupted)
-        vmcb->event_inj = interrupted;
     if (cpu->window_nmi)
         pass_on_nmi(cpu);
 }
@@ -112,16 +81,29 @@ void svm_breathe(struct cpu *cpu)
         unblock_nmi();
 }
 
+/* Where the signal is an NMI, one of the guest's could not be told from it: there SMIs wait. */
+void svm_let_smi_in(struct cpu *cpu)
+{
+    if (!svm.init_exits)
+        return;
+    open_window(cpu);
+    if (cpu->window_nmi)
+        pass_on_nmi(cpu);
+}
+
 u32 svm_signal_icr(void)
 {
     return (u32)ICR_ASSERT | (svm.init_exits ? ICR_MODE_INIT : ICR_MODE_NMI) << 8;
 }
 
 /* Where the signal is an NMI, one of the guest's at the same moment is lost with it: NMIs do not
- * queue, and this is for emulators. */
+ * queue, and this is for emulators. An INIT of the guest's that went with it was noted: its exit is
+ * this one, or is still to come. */
 void svm_absorb_signal(struct cpu *cpu)
 {
     open_window(cpu);
+    if (svm.init_exits && cpu->init_sent && cpu_vmcb(cpu)->exit_code != VMEXIT_INIT)
+        apic_send(cpu->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
     if (!cpu->window_nmi)
         return;
     if (svm.init_exits)
@@ -143,26 +125,24 @@ void svm_nmi_exit(struct cpu *cpu)
         pass_on_nmi(cpu);
 }
 
-/* An INIT that came through an ICR was noted by its sender, and its SIPI may be in the box already.
- * One from a chipset, a device or an IOAPIC was not. */
-static void note_init(struct cpu *cpu)
+/* With GIF clear an INIT would be held for good; QEMU's TCG does not care. What the signal was that
+ * brought the core here is let in as well. */
+void svm_await_reset(struct cpu *cpu)
 {
-    lock(&hv_lock);
-    if (!cpu->init_sent) {
-        cpu->state = CORE_WAITING;
-        cpu->sipi = 0;
-    }
-    cpu->init_sent = false;
-    unlock(&hv_lock);
+    cpu->window_open = true;
+    __asm__ volatile("stgi" : : : "memory");
+    for (;;)
+        pause();
 }
 
 void svm_await_sipi(struct cpu *cpu)
 {
+    svm_begin_life(cpu);
     if (!svm.init_exits)
         startup_init_self(cpu);
     cpu->captured = true;
     cpu->state = CORE_WAITING;
-    svm_reset_state(cpu, wait_for_sipi(cpu));
+    wait_for_sipi(cpu);
     svm_enter(cpu);
 }
 
@@ -176,8 +156,7 @@ void svm_init_exit(struct cpu *cpu)
             return;
     }
     startup_init_arrived(cpu);
-    note_init(cpu);
     apic_reset();
     apic_note(cpu);
-    svm_reset_state(cpu, wait_for_sipi(cpu));
+    wait_for_sipi(cpu);
 }

@@ -21,6 +21,14 @@ static bool encrypts(const struct cpu_ops *ops)
     return ops->rdmsr(MSR_SYSCFG) & (SYSCFG_MEM_ENCRYPTION | SYSCFG_SNP);
 }
 
+/* What svm.c goes by: FlushByASID, decode assists, virtual SPEC_CTRL, ERAPS. */
+void preflight_svm_traits(const struct cpu_ops *ops, struct preflight_traits *traits)
+{
+    u64 features = preflight_cpuid(ops, CPUID_SVM_FEATURES, CPU_EDX) & (BIT(6) | BIT(7) | BIT(20));
+
+    traits->of[TRAIT_SVM] = features | (preflight_cpuid(ops, 0x80000021, CPU_EAX) & BIT(24));
+}
+
 enum preflight preflight_svm(const struct cpu_ops *ops)
 {
     /* VM_CR exists with SVM. The lock bit alone only freezes SVMDIS (APM 15.30.1). */

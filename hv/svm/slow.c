@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "exits/exits.h"
+#include "host/machine_check.h"
 #include "hv.h"
 #include "serial/log.h"
 #include "base/msr.h"
@@ -164,12 +165,32 @@ static void handle_io(struct cpu *cpu, struct vmcb *vmcb)
     vmcb->nrip = 0;
 }
 
-static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
+static __attribute__((noinline)) void deliver_again(struct cpu *cpu)
 {
-    u64 gpa = vmcb->exit_info2, interrupted = svm_interrupted_event(vmcb->exit_int_info);
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+    u64 interrupted = svm_interrupted_event(vmcb->exit_int_info);
 
+    if (vmcb->exit_code == VMEXIT_NPF && (vmcb->exit_info1 & NPF_PRESENT))
+        stop(cpu, "an event was to be delivered on a stack in the APIC page");
     if (interrupted)
         vmcb->event_inj = interrupted;
+}
+
+/* First at an exit that no instruction of the guest's asked for. Only such a one can come while an
+ * event is being delivered (APM 15.7.2): instructions are intercepted where they are executed
+ * (15.9), after what VMRUN injects (15.20). So nothing of that is on the fast path. */
+static inline void complete_event(struct cpu *cpu)
+{
+    if (unlikely(cpu_vmcb(cpu)->exit_int_info & EVENT_VALID))
+        deliver_again(cpu);
+}
+
+static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
+{
+    u64 gpa;
+
+    complete_event(cpu);
+    gpa = vmcb->exit_info2;
     if (!(vmcb->exit_info1 & NPF_PRESENT)) {
         if (!exit_first_touch(cpu, gpa, vmcb->rip))
             stop(cpu, "access beyond what can be mapped");
@@ -178,6 +199,16 @@ static void handle_page_fault(struct cpu *cpu, struct vmcb *vmcb)
     if (ALIGN_DOWN(gpa, PAGE_SIZE) != hv.apic_base || !(vmcb->exit_info1 & NPF_WRITE))
         stop(cpu, "unexpected nested page fault");
     apic_page_write(cpu, gpa);
+}
+
+static void handle_invd(struct cpu *cpu, struct vmcb *vmcb)
+{
+    if (vmcb->cpl) {
+        svm_inject_gp(vmcb);
+        return;
+    }
+    exit_invd(cpu);
+    finish_instruction(cpu, 2);
 }
 
 static void handle_vmmcall(struct cpu *cpu, struct vmcb *vmcb)
@@ -204,6 +235,19 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
     case VMEXIT_NPF:
         handle_page_fault(cpu, vmcb);
         return;
+    case VMEXIT_NMI:
+        complete_event(cpu);
+        svm_nmi_exit(cpu);
+        return;
+    case VMEXIT_SMI:
+        cpu->exits[EXIT_SMI]++;
+        complete_event(cpu);
+        svm_smi_exit(cpu);
+        return;
+    case VMEXIT_INIT:
+        complete_event(cpu);
+        svm_init_exit(cpu);
+        return;
     case VMEXIT_IOIO:
         handle_io(cpu, vmcb);
         return;
@@ -211,10 +255,13 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         exit_rdpmc(cpu);
         finish_instruction(cpu, 2);
         return;
+    case VMEXIT_RDPRU: /* as where there is none (APM 3, RDPRU) */
+        cpu->exits[EXIT_PMU_READ]++;
+        svm_inject(vmcb, UD);
+        return;
     case VMEXIT_INVD:
     case VMEXIT_WBINVD:
-        exit_invd(cpu);
-        finish_instruction(cpu, 2);
+        handle_invd(cpu, vmcb);
         return;
     case VMEXIT_VMMCALL:
         handle_vmmcall(cpu, vmcb);
@@ -229,15 +276,9 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         cpu->exits[EXIT_VIRT_INSN]++;
         svm_inject(vmcb, UD);
         return;
-    case VMEXIT_NMI:
-        svm_nmi_exit(cpu);
-        return;
-    case VMEXIT_SMI:
-        cpu->exits[EXIT_SMI]++;
-        svm_smi_exit(cpu);
-        return;
-    case VMEXIT_INIT:
-        svm_init_exit(cpu);
+    case VMEXIT_EXCEPTION + MC_VECTOR:
+        complete_event(cpu);
+        exit_machine_check(cpu);
         return;
     case VMEXIT_SHUTDOWN:
         exit_triple_fault(cpu, vmcb->cs.selector, vmcb->rip, vmcb->cr2, vmcb->cr3);

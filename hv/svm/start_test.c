@@ -40,7 +40,20 @@ enum preflight preflight_svm(const struct cpu_ops *ops)
     return PREFLIGHT_OK;
 }
 
+static bool noted; /* what the choice of the map needs */
+
+u64 *memory_root(const struct cpu *self)
+{
+    return (u64 *)self->apic_base;
+}
+
 void svm_controls(struct cpu *self)
+{
+    (void)self;
+    assert_true(noted);
+}
+
+void svm_set_pmu_intercepts(struct cpu *self)
 {
     (void)self;
 }
@@ -65,6 +78,7 @@ void svm_await_sipi(struct cpu *self)
 void apic_note(struct cpu *self)
 {
     (void)self;
+    noted = true;
 }
 
 void svm_absorb_signal(struct cpu *self)
@@ -75,6 +89,17 @@ void svm_absorb_signal(struct cpu *self)
 void svm_breathe(struct cpu *self)
 {
     (void)self;
+}
+
+void svm_let_smi_in(struct cpu *self)
+{
+    (void)self;
+}
+
+void svm_await_reset(struct cpu *self)
+{
+    (void)self;
+    longjmp(entered, 3);
 }
 
 u32 svm_signal_icr(void)
@@ -121,7 +146,7 @@ static int set_up(void **state)
     fake_msr(IA32_PAT, 0x0102030405060700, ~0ULL);
     fake_msr(IA32_SPEC_CTRL, 4, ~0ULL);
     svm = (struct svm){.v_spec_ctrl = true};
-    started = false;
+    started = noted = false;
     return 0;
 }
 
@@ -145,6 +170,26 @@ static void the_host_leaves_nothing_of_firmwares_in_force(void **state)
     assert_int_equal(rdmsr(IA32_SPEC_CTRL), 0);
 }
 
+/* Without the flush and the cleared bit the processor goes on with the old one
+ * (APM 15.15.3, 15.16).
+ */
+static void another_map_is_loaded_and_nothing_is_kept_of_the_old(void **state)
+{
+    static struct {
+        struct cpu cpu;
+        u8 rest[CPU_VMCB + sizeof(struct vmcb) - sizeof(struct cpu)];
+    } core __attribute__((aligned(4096)));
+    struct vmcb *vmcb = cpu_vmcb(&core.cpu);
+
+    (void)state;
+    core.cpu.apic_base = 0x9000;
+    vmcb->clean = CLEAN_ALL;
+    svm_vendor.map_changed(&core.cpu);
+    assert_int_equal(vmcb->n_cr3, 0x9000);
+    assert_false(vmcb->clean & CLEAN_NP);
+    assert_int_equal(vmcb->tlb_control, TLB_FLUSH_ALL);
+}
+
 static void r_init_is_believed_on_metal_only(void **state)
 {
     (void)state;
@@ -163,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(counters_are_taken_over_at_the_entry),
         TEST(the_host_leaves_nothing_of_firmwares_in_force),
+        TEST(another_map_is_loaded_and_nothing_is_kept_of_the_old),
         TEST(r_init_is_believed_on_metal_only),
     };
 

@@ -2,6 +2,8 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "host/host.h"
+#include "memory/memory.h"
+#include "host/machine_check.h"
 #include "base/msr.h"
 #include "counters/pmu.h"
 #include "svm/svm.h"
@@ -9,6 +11,21 @@
 
 #define DR6_RESET 0xffff0ff0
 #define DR7_RESET 0x400
+
+/* What shows counters past the MSR map: RDPMC where the guest has no PMU, RDPRU where it may not
+ * count cycles. */
+void svm_set_pmu_intercepts(struct cpu *cpu)
+{
+    const struct guest *guest = cpu->guest;
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->intercept3 &= ~(u32)INTERCEPT3_RDPMC;
+    vmcb->intercept4 &= ~(u32)INTERCEPT4_RDPRU;
+    if (guest->pmu.mode == PMU_OFF)
+        vmcb->intercept3 |= INTERCEPT3_RDPMC;
+    if (!feature_granted(guest->msr.granted, FEATURE_CYCLES))
+        vmcb->intercept4 |= INTERCEPT4_RDPRU;
+}
 
 /* Everything that leaves the guest, each with a row in the table of exits (EXIT_TABLE in
  * hypercall.h). External interrupts, NMIs, HLT, CR and DR accesses, INVLPG, exceptions, RDTSC,
@@ -18,19 +35,20 @@ void svm_controls(struct cpu *cpu)
     const struct guest *guest = cpu->guest;
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
+    vmcb->exceptions = is_partition(guest) ? BIT(MC_VECTOR) : 0; /* it has no banks to ask */
     vmcb->intercept3 = INTERCEPT3_SMI | INTERCEPT3_CPUID | INTERCEPT3_INVD | INTERCEPT3_INVLPGA |
                        INTERCEPT3_IOIO_PROT | INTERCEPT3_MSR_PROT | INTERCEPT3_SHUTDOWN |
-                       (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI) |
-                       (guest->pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0);
+                       (svm.init_exits ? INTERCEPT3_INIT : INTERCEPT3_NMI);
     vmcb->intercept4 = INTERCEPT4_VMRUN | INTERCEPT4_VMMCALL | INTERCEPT4_VMLOAD |
                        INTERCEPT4_VMSAVE | INTERCEPT4_STGI | INTERCEPT4_CLGI | INTERCEPT4_SKINIT |
                        (is_partition(guest) ? INTERCEPT4_WBINVD : 0);
+    svm_set_pmu_intercepts(cpu);
     vmcb->iopm_base_pa = guest->io_map;
     vmcb->msrpm_base_pa = guest->msr_map;
     vmcb->asid = GUEST_ASID;
     vmcb->erap_control = svm.eraps ? ERAP_ALLOW_LARGER : 0;
     vmcb->np_enable = 1;
-    vmcb->n_cr3 = (u64)guest->map.root;
+    vmcb->n_cr3 = (u64)memory_root(cpu);
     vmcb->clean = 0;
     /* The first run on this core: whatever an earlier user of the ASID left must go. */
     vmcb->tlb_control = svm_flush(svm.flush_by_asid);
@@ -174,20 +192,30 @@ static struct vmcb_segment flat_segment(u16 selector, u16 attributes)
     return (struct vmcb_segment){selector, attributes, 0xffffffff, 0};
 }
 
+/* What a RESET resets in the VMCB and an INIT does not; but for the caches, which are on as the
+ * firmware leaves them. */
+void svm_begin_life(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->cr0 = 0;
+    vmcb->g_pat = PAT_RESET;
+    vmcb->spec_ctrl = 0;
+}
+
 /* boot_info.h, struct boot_guest. */
 void svm_boot_state(struct cpu *cpu)
 {
     const struct boot_guest *boot = cpu->guest->boot;
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
+    svm_begin_life(cpu);
     svm_reset_state(cpu, 0);
     vmcb->cs = flat_segment(BOOT_CS, 0xa9b);
     vmcb->ds = vmcb->es = vmcb->ss = flat_segment(BOOT_DS, 0xc93);
     vmcb->gdtr.base = boot->gdt;
     vmcb->gdtr.limit = BOOT_GDT_LIMIT;
     vmcb->cr0 = BOOT_CR0;
-    vmcb->g_pat = PAT_RESET;
-    vmcb->spec_ctrl = 0;
     vmcb->cr3 = boot->cr3;
     vmcb->cr4 = CR4_PAE;
     vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA;

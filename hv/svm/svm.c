@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "base/msr.h"
+#include "memory/memory.h"
 #include "msr/msr_table.h"
 #include "counters/pmu.h"
 #include "base/preflight_parts.h"
@@ -64,15 +65,22 @@ static void svm_write_permissions(const struct guest *guest)
     msr_bitmap_svm((u8 *)guest->msr_map, &guest->msr);
 }
 
-/* The processor may keep of the map what it likes while its clean bit is set (APM 15.15.3). Where
- * the guest has lost its PMU, counters must not show through RDPMC either. */
+/* The processor may keep of the map what it likes while its clean bit is set (APM 15.15.3). */
 static void svm_permissions_changed(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
-    vmcb->intercept3 &= ~(u32)INTERCEPT3_RDPMC;
-    vmcb->intercept3 |= cpu->guest->pmu.mode == PMU_OFF ? INTERCEPT3_RDPMC : 0;
+    svm_set_pmu_intercepts(cpu);
     vmcb->clean &= ~(u32)(CLEAN_PERMISSION | CLEAN_INTERCEPTS);
+}
+
+static void svm_map_changed(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    vmcb->n_cr3 = (u64)memory_root(cpu);
+    vmcb->clean &= ~(u32)CLEAN_NP;
+    vmcb->tlb_control = svm_flush(svm.flush_by_asid);
 }
 
 static enum hv_status svm_prepare(void)
@@ -101,8 +109,8 @@ static enum hv_status svm_capture(struct cpu *cpu, const struct launch *launch, 
     if (status)
         return status;
     svm_capture_state(cpu, launch, ssp);
-    svm_controls(cpu);
     apic_note(cpu);
+    svm_controls(cpu);
     return HV_OK;
 }
 
@@ -187,8 +195,11 @@ const struct vendor svm_vendor = {
     .await_sipi = svm_await_sipi,
     .enter = enter,
     .init_exits = svm_init_exits,
+    .await_reset = svm_await_reset,
+    .let_smi_in = svm_let_smi_in,
     .write_permissions = svm_write_permissions,
     .permissions_changed = svm_permissions_changed,
+    .map_changed = svm_map_changed,
     .signal_icr = svm_signal_icr,
     .absorb_signal = svm_absorb_signal,
     .inject_machine_check = svm_inject_machine_check,

@@ -32,7 +32,9 @@ bool svm_guest_state(struct cpu *cpu, struct guest_state *state);
 /* hv/svm/state.c: fills the guest state. */
 void svm_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp);
 void svm_controls(struct cpu *cpu);
+void svm_set_pmu_intercepts(struct cpu *cpu);
 void svm_reset_state(struct cpu *cpu, u8 vector);
+void svm_begin_life(struct cpu *cpu);
 void svm_boot_state(struct cpu *cpu);
 __attribute__((noreturn)) void svm_await_sipi(struct cpu *cpu);
 
@@ -46,6 +48,8 @@ void svm_nmi_exit(struct cpu *cpu);
 u32 svm_signal_icr(void);
 void svm_absorb_signal(struct cpu *cpu);
 void svm_breathe(struct cpu *cpu);
+void svm_let_smi_in(struct cpu *cpu);
+__attribute__((noreturn)) void svm_await_reset(struct cpu *cpu);
 bool svm_let_in(struct cpu *cpu, u64 vector);
 
 /* hv/svm/run.S */

@@ -26,6 +26,7 @@ static struct cpu *cpu;
 static struct vmcb *vmcb;
 static enum first_touch touch;
 static u64 page_write;
+static bool kicked;
 static jmp_buf stopped;
 
 void log_line(const char *format, ...)
@@ -56,6 +57,28 @@ void platform_reset(void)
     longjmp(stopped, 2);
 }
 
+static enum machine_check verdict;
+static bool came;
+
+enum machine_check machine_check_judge(const struct cpu *self, void (*say)(const char *format, ...))
+{
+    assert_ptr_equal(self, cpu);
+    assert_ptr_equal(say, log_line);
+    came = false;
+    return verdict;
+}
+
+bool machine_check_came(void)
+{
+    return came;
+}
+
+void machine_check_reset(const struct cpu *self)
+{
+    (void)self;
+    platform_reset();
+}
+
 void cpu_stop(void)
 {
     longjmp(stopped, 1);
@@ -68,6 +91,11 @@ enum first_touch memory_first_touch(struct guest *self, u64 gpa)
     return touch;
 }
 
+u64 *memory_root(const struct cpu *self)
+{
+    return self->apic_base ? (u64 *)0x9000 : self->guest->map.root;
+}
+
 void apic_page_write(struct cpu *self, u64 gpa)
 {
     (void)self;
@@ -76,7 +104,8 @@ void apic_page_write(struct cpu *self, u64 gpa)
 
 void svm_init_exit(struct cpu *self)
 {
-    svm_reset_state(self, 0x9a);
+    if (!kicked)
+        svm_reset_state(self, 0x9a);
 }
 
 void svm_nmi_exit(struct cpu *self)
@@ -167,6 +196,8 @@ static int set_up(void **state)
     hv.apic_base = 0xfee00000;
     guest.map.root = (u64 *)0x7000;
     svm = (struct svm){.flush_by_asid = true};
+    page_write = 0;
+    kicked = false;
     return 0;
 }
 
@@ -288,12 +319,32 @@ static void only_what_must_is_intercepted(void **state)
     (void)state;
     svm.init_exits = true;
     svm_controls(cpu);
+    assert_int_equal(vmcb->n_cr3, 0x7000);
     /* INTR, NMI, VINTR, HLT, INVLPG, RDTSC, RDPMC, PAUSE, IRET, PUSHF, task switch: never. */
     assert_int_equal(vmcb->intercept3 & 0x73a3fff3 & ~INTERCEPT3_INVLPGA & ~INTERCEPT3_MSR_PROT, 0);
     assert_int_equal(vmcb->exceptions, 0);
     assert_int_equal(vmcb->cr_read | vmcb->cr_write | vmcb->dr_read | vmcb->dr_write, 0);
     assert_int_equal(vmcb->int_ctl, 0);
     assert_true(vmcb->intercept3 & INTERCEPT3_INIT);
+}
+
+/* Each by what the guest may count, and nothing else is touched. */
+static void counters_show_past_the_map_as_the_policy_says(void **state)
+{
+    u32 before3, before4;
+
+    (void)state;
+    svm_controls(cpu);
+    before3 = vmcb->intercept3 & ~(u32)INTERCEPT3_RDPMC;
+    before4 = vmcb->intercept4 & ~(u32)INTERCEPT4_RDPRU;
+    for (enum pmu_mode mode = PMU_FILTERED; mode <= PMU_OFF; mode++)
+        for (u32 cycles = 0; cycles < 2; cycles++) {
+            cpu->guest->pmu.mode = (u8)mode;
+            cpu->guest->msr.granted = cycles ? BIT(FEATURE_CYCLES) : (u32)~BIT(FEATURE_CYCLES);
+            svm_set_pmu_intercepts(cpu);
+            assert_int_equal(vmcb->intercept3, before3 | (mode == PMU_OFF ? INTERCEPT3_RDPMC : 0));
+            assert_int_equal(vmcb->intercept4, before4 | (cycles ? 0 : INTERCEPT4_RDPRU));
+        }
 }
 
 /* One of the two gets a core out of its guest (hv/guest/kick.h). */
@@ -422,14 +473,63 @@ static void interrupted_events(void **state)
     assert_int_equal(svm_interrupted_event(0x80000301), 0x80000301);
 }
 
-static void an_interrupt_met_by_a_page_fault_is_not_lost(void **state)
+static const struct {
+    u64 code, info1, info2;
+} interrupting[] = {
+    {VMEXIT_NPF, NPF_WRITE, 0x123456789000},
+    {VMEXIT_NMI, 0, 0},
+    {VMEXIT_SMI, 0, 0},
+    {VMEXIT_INIT, 0, 0}, /* a kick: no life ends */
+};
+
+/* Whatever came between; bit 31 alone says that there is something. */
+static void an_event_that_an_exit_interrupted_is_delivered_again(void **state)
 {
+    static const struct {
+        u64 interrupted, again;
+    } events[] = {
+        {0x80000031, 0x80000031},
+        {0x80000202, 0x80000202},
+        {0x0000000480000b0e, 0x0000000480000b0e},
+        {0x80000301, 0x80000301},
+        {0x80000480, 0},
+        {0x80000303, 0},
+        {0x00000031, 0},
+        {0, 0},
+    };
+
     (void)state;
     touch = TOUCH_MAPPED;
+    kicked = true;
+    vmcb->rip = 0x100;
+    for (u32 i = 0; i < COUNT(interrupting); i++)
+        for (u32 j = 0; j < COUNT(events); j++) {
+            vmcb->exit_int_info = events[j].interrupted;
+            take_exit(interrupting[i].code, interrupting[i].info1, interrupting[i].info2);
+            assert_int_equal(vmcb->event_inj, events[j].again);
+            assert_int_equal(vmcb->rip, 0x100);
+        }
+}
+
+/* The next life owes nothing of the last. */
+static void init_forgets_what_was_being_delivered(void **state)
+{
+    (void)state;
     vmcb->exit_int_info = 0x80000031;
-    take_exit(VMEXIT_NPF, NPF_WRITE, 0x123456789000);
-    assert_int_equal(vmcb->event_inj, 0x80000031);
-    assert_int_equal(cpu->exits[EXIT_MAP], 1);
+    take_exit(VMEXIT_INIT, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0);
+}
+
+/* What is at RIP has nothing to do with such a fault. */
+static void an_apic_page_is_no_stack(void **state)
+{
+    (void)state;
+    vmcb->exit_int_info = 0x80000031;
+    if (setjmp(stopped) == 0) {
+        take_exit(VMEXIT_NPF, NPF_PRESENT | NPF_WRITE, 0xfee00ff8);
+        fail();
+    }
+    assert_int_equal(page_write, 0);
 }
 
 static void apic_page_writes_are_decoded(void **state)
@@ -461,6 +561,16 @@ static void virtualization_instructions_are_undefined(void **state)
         assert_int_equal(vmcb->event_inj, 0x80000306);
         assert_int_equal(vmcb->rip, 0x100);
     }
+}
+
+static void rdpru_is_undefined_where_it_exits(void **state)
+{
+    (void)state;
+    vmcb->rip = 0x100;
+    take_exit(VMEXIT_RDPRU, 0, 0);
+    assert_int_equal(vmcb->event_inj, 0x80000306);
+    assert_int_equal(vmcb->rip, 0x100);
+    assert_int_equal(cpu->exits[EXIT_PMU_READ], 1);
 }
 
 static void hypercall_needs_signature_and_ring_0(void **state)
@@ -546,6 +656,21 @@ static void outs_by_its_description(void **state)
     assert_int_equal(vmcb->event_inj, 0x80000b0d);
 }
 
+static void invd_is_for_ring_0(void **state)
+{
+    static const u64 codes[] = {VMEXIT_INVD, VMEXIT_WBINVD};
+
+    (void)state;
+    vmcb->cpl = 3;
+    vmcb->rip = 0x100;
+    for (u32 i = 0; i < COUNT(codes); i++) {
+        take_exit(codes[i], 0, 0);
+        assert_int_equal(vmcb->event_inj, 0x80000b0d);
+        assert_int_equal(vmcb->rip, 0x100);
+    }
+    assert_int_equal(fake.wbinvds, 0);
+}
+
 static void invd_writes_back(void **state)
 {
     (void)state;
@@ -564,7 +689,7 @@ static void what_was_emulated_is_credited_once(void **state)
     assert_int_equal(credits, 1);
     assert_false(credited_user);
     vmcb->cpl = 3;
-    take_exit(VMEXIT_INVD, 0, 0);
+    take_exit(VMEXIT_RDPMC, 0, 0);
     assert_int_equal(credits, 2);
     assert_true(credited_user);
     take_exit(VMEXIT_IOIO, 0x0604U << 16 | 2 << 4 | 1, 0x300);
@@ -630,6 +755,64 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     assert_int_not_equal(vmcb->tlb_control, TLB_KEEP); /* another guest's translations */
 }
 
+static volatile int ended;
+#define ENDED(call) (ended = setjmp(stopped), ended ? ended : ((call), 0))
+
+/* It exits, and the guest does not notice one that is none of its. An event that it interrupted is
+ * delivered again. */
+static void a_partitions_machine_checks_exit(void **state)
+{
+    (void)state;
+    svm_controls(cpu);
+    assert_int_equal(vmcb->exceptions, 0);
+    cpu->guest->index = 1;
+    svm_controls(cpu);
+    assert_int_equal(vmcb->exceptions, BIT(18));
+    verdict = MC_GOES_ON;
+    vmcb->exit_int_info = EVENT_VALID | 0x41; /* external interrupt */
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 0);
+    assert_int_equal(vmcb->event_inj, EVENT_VALID | 0x41);
+    vmcb->exit_int_info = 0;
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 0);
+    assert_int_equal(vmcb->event_inj, 0);
+    verdict = MC_STOPS;
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 3);
+    verdict = MC_IS_FATAL;
+    assert_int_equal(ENDED(take_exit(VMEXIT_EXCEPTION + MC_VECTOR, 0, 0)), 2);
+}
+
+/* With CR4.MCE clear it comes as a shutdown, and must not be there for the next one to meet. */
+static void a_partition_that_takes_no_machine_checks_ends(void **state)
+{
+    (void)state;
+    cpu->guest->index = 1;
+    came = true;
+    verdict = MC_GOES_ON;
+    assert_int_equal(ENDED(take_exit(VMEXIT_SHUTDOWN, 0, 0)), 3);
+    assert_false(came);
+    verdict = MC_IS_FATAL; /* nobody asks where none has come */
+    assert_int_equal(ENDED(take_exit(VMEXIT_SHUTDOWN, 0, 0)), 3);
+    came = true;
+    assert_int_equal(ENDED(take_exit(VMEXIT_SHUTDOWN, 0, 0)), 2);
+}
+
+/* An INIT would leave them, and does within a life. */
+static void nothing_of_the_last_life_is_in_the_vmcb(void **state)
+{
+    (void)state;
+    vmcb->cr0 |= CR0_CD | CR0_NW;
+    vmcb->g_pat = 0x0606060606060606;
+    vmcb->spec_ctrl = 1;
+    svm_reset_state(cpu, 0x10);
+    assert_int_equal(vmcb->cr0 & (CR0_CD | CR0_NW), CR0_CD | CR0_NW);
+    assert_int_equal(vmcb->g_pat, 0x0606060606060606);
+    svm_begin_life(cpu);
+    svm_reset_state(cpu, 0x10);
+    assert_int_equal(vmcb->cr0 & (CR0_CD | CR0_NW), 0);
+    assert_int_equal(vmcb->g_pat, PAT_RESET);
+    assert_int_equal(vmcb->spec_ctrl, 0);
+}
+
 /* Its caches are the machine's: nothing is written back for a partition; its triple fault is its
  * own affair. */
 static void a_partition_reaches_its_own_only(void **state)
@@ -664,6 +847,7 @@ int main(void)
         TEST(reset_state_is_that_of_init),
         TEST(a_new_state_is_all_dirty_and_flushes),
         TEST(only_what_must_is_intercepted),
+        TEST(counters_show_past_the_map_as_the_policy_says),
         TEST(nmis_exit_where_inits_do_not),
         TEST(efer_keeps_svme_and_hides_it),
         TEST(efer_faults_as_the_processor_does),
@@ -672,19 +856,26 @@ int main(void)
         TEST(next_rip_is_the_processors_or_the_plain_length),
         TEST(a_single_step_over_an_emulated_instruction_traps),
         TEST(interrupted_events),
-        TEST(an_interrupt_met_by_a_page_fault_is_not_lost),
+        TEST(an_event_that_an_exit_interrupted_is_delivered_again),
+        TEST(init_forgets_what_was_being_delivered),
+        TEST(an_apic_page_is_no_stack),
         TEST(apic_page_writes_are_decoded),
         TEST(what_cannot_be_mapped_stops_the_core),
         TEST(virtualization_instructions_are_undefined),
+        TEST(rdpru_is_undefined_where_it_exits),
         TEST(hypercall_needs_signature_and_ring_0),
         TEST(port_reads_change_only_their_width),
         TEST(outs_by_its_description),
         TEST(invd_writes_back),
+        TEST(invd_is_for_ring_0),
         TEST(what_was_emulated_is_credited_once),
         TEST(what_did_not_retire_is_not_credited),
         TEST(triple_fault_resets),
         TEST(a_partition_starts_as_the_boot_protocol_says),
         TEST(a_partition_reaches_its_own_only),
+        TEST(nothing_of_the_last_life_is_in_the_vmcb),
+        TEST(a_partitions_machine_checks_exit),
+        TEST(a_partition_that_takes_no_machine_checks_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,7 @@
 #define INTERCEPT4_CLGI            BIT(5)
 #define INTERCEPT4_SKINIT          BIT(6)
 #define INTERCEPT4_WBINVD          BIT(9)
+#define INTERCEPT4_RDPRU           BIT(14)
 #define INTERCEPT5_INVLPGB_ILLEGAL BIT(1)
 
 /* APM 15.15.2. A set bit says: unchanged since the last VMRUN of this VMCB on this core. */
@@ -59,6 +60,7 @@ enum { EVENT_INTR = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFT_INT = 4 };
 
 /* EXITCODE, APM appendix C. */
 enum {
+    VMEXIT_EXCEPTION = 0x40, /* and its vector */
     VMEXIT_NMI = 0x61,
     VMEXIT_SMI = 0x62,
     VMEXIT_INIT = 0x63,
@@ -77,6 +79,7 @@ enum {
     VMEXIT_CLGI = 0x85,
     VMEXIT_SKINIT = 0x86,
     VMEXIT_WBINVD = 0x89,
+    VMEXIT_RDPRU = 0x8e,
     VMEXIT_INVLPGB_ILLEGAL = 0xa1,
     VMEXIT_NPF = 0x400,
     VMEXIT_INVALID = -1,

@@ -12,9 +12,16 @@ static u64 cr0_owned(const struct cpu *cpu)
     return (vmx.cr0_fixed0 & ~(CR0_PE | CR0_PG)) | (is_partition(cpu->guest) ? CR0_CD | CR0_NW : 0);
 }
 
-static u64 cr4_owned(void)
+/* Set whatever the guest says. A machine check of a partition's is an exit, but a shutdown without
+ * CR4.MCE. */
+static u64 cr4_set(const struct cpu *cpu)
 {
-    return vmx.cr4_fixed0 | vmx.hidden.cr4;
+    return vmx.cr4_fixed0 | (is_partition(cpu->guest) ? CR4_MCE : 0);
+}
+
+static u64 cr4_owned(const struct cpu *cpu)
+{
+    return cr4_set(cpu) | vmx.hidden.cr4;
 }
 
 void vmx_write_cr0(const struct cpu *cpu, u64 value)
@@ -24,12 +31,12 @@ void vmx_write_cr0(const struct cpu *cpu, u64 value)
     vmwrite(VMCS_GUEST_CR0, (value | (vmx.cr0_fixed0 & cr0_owned(cpu))) & vmx.cr0_fixed1);
 }
 
-void vmx_write_cr4(u64 value)
+void vmx_write_cr4(const struct cpu *cpu, u64 value)
 {
     value &= ~vmx.hidden.cr4;
-    vmwrite(VMCS_CR4_MASK, cr4_owned());
+    vmwrite(VMCS_CR4_MASK, cr4_owned(cpu));
     vmwrite(VMCS_CR4_SHADOW, value);
-    vmwrite(VMCS_GUEST_CR4, (value | vmx.cr4_fixed0) & vmx.cr4_fixed1);
+    vmwrite(VMCS_GUEST_CR4, (value | cr4_set(cpu)) & vmx.cr4_fixed1);
 }
 
 /* What the guest sees. */
@@ -63,7 +70,7 @@ void vmx_cr_exit(struct cpu *cpu)
     if (FIELD(qualification, 3, 0) == 0)
         ok = set_shadow(VMCS_CR0_SHADOW, cr0_owned(cpu), ~0ULL, value);
     else
-        ok = set_shadow(VMCS_CR4_SHADOW, cr4_owned(), ~vmx.hidden.cr4, value);
+        ok = set_shadow(VMCS_CR4_SHADOW, cr4_owned(cpu), ~vmx.hidden.cr4, value);
     if (!ok)
         vmx_inject_gp();
 }

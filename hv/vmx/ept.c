@@ -2,7 +2,7 @@
  * hv/x86/page_map.h with permissions and memory type of their own. The type is the MTRRs', the
  * guest's PAT and CR0.CD act on top of it (29.3.7.2: "ignore PAT" stays clear). */
 #include "base/asm.h"
-#include "hv.h"
+#include "guest.h"
 #include "memory/memory.h"
 #include "x86/memory_type.h"
 #include "base/msr.h"
@@ -29,9 +29,15 @@ void vmx_shape_map(struct page_map *map)
         hv.phys_limit = MIN(hv.phys_limit, BIT(48));
 }
 
-u64 vmx_ept_pointer(const struct page_map *map)
+/* Its cached translations are known by it (29.4.2): nothing to flush where it changes. */
+u64 vmx_ept_pointer(const struct page_map *map, const u64 *root)
 {
-    return (u64)map->root | (u64)(map->levels - 1) << 3 | VMX_MEMORY_WRITE_BACK;
+    return (u64)root | (u64)(map->levels - 1) << 3 | VMX_MEMORY_WRITE_BACK;
+}
+
+void vmx_map_changed(struct cpu *cpu)
+{
+    vmwrite(VMCS_EPT_POINTER, vmx_ept_pointer(&cpu->guest->map, memory_root(cpu)));
 }
 
 /* All contexts: there is one. Entries that become present need no flush (29.4.3.2). */

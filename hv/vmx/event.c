@@ -85,6 +85,12 @@ static void deliver(struct cpu *cpu, u8 what)
         vmx_inject(EVENT_VALID | EVENT_NMI << 8 | NMI);
 }
 
+/* One that is delivered blocks NMIs till its handler's IRET, so the next one waits for that. */
+static bool is_nmi(u64 event)
+{
+    return (event & EVENT_VALID) && EVENT_TYPE(event) == EVENT_NMI;
+}
+
 static void set_stepping(struct cpu *cpu, bool step)
 {
     u64 controls = vmx_primary(cpu);
@@ -96,11 +102,10 @@ static void set_stepping(struct cpu *cpu, bool step)
 }
 
 /* An INIT that is held comes right after the entry, before anything of the guest; if none is, a
- * timer that has run out already brings the core back (26.5.1). It does not run in wait-for-SIPI,
- * which holds INITs too. */
+ * timer that has run out already brings the core back (26.5.1). */
 static void set_timer(struct cpu *cpu)
 {
-    bool on = cpu->vmx.absorbing && vmread(VMCS_ACTIVITY) != ACTIVITY_WAIT_FOR_SIPI;
+    bool on = cpu->vmx.absorbing;
     u64 controls = vmx.controls.word[WORD_PIN];
 
     if (cpu->vmx.timer == on)
@@ -112,19 +117,18 @@ static void set_timer(struct cpu *cpu)
 
 void vmx_before_entry(struct cpu *cpu)
 {
-    u64 blocked;
+    u64 blocked, event;
 
     if (unlikely(cpu->vmx.absorbing || cpu->vmx.timer))
         set_timer(cpu);
     if (likely(!cpu->vmx.arrived && !cpu->vmx.owed && !cpu->vmx.stepping))
         return;
     cpu->vmx.owed |= __atomic_exchange_n(&cpu->vmx.arrived, 0, __ATOMIC_SEQ_CST);
-    if (vmread(VMCS_ACTIVITY) == ACTIVITY_WAIT_FOR_SIPI)
-        cpu->vmx.owed = 0; /* nothing is delivered there: the entry would be refused (27.3.1.5) */
     blocked = vmread(VMCS_INTERRUPTIBILITY);
-    deliver(cpu, deliverable(cpu->vmx.owed, vmread(VMCS_ENTRY_EVENT), blocked));
+    event = vmread(VMCS_ENTRY_EVENT);
+    deliver(cpu, deliverable(cpu->vmx.owed, event, blocked));
     set_stepping(cpu, cpu->vmx.owed);
-    if (!(cpu->vmx.owed & OWED_NMI) || (blocked & BLOCKED_BY_NMI))
+    if (!(cpu->vmx.owed & OWED_NMI) || (blocked & BLOCKED_BY_NMI) || is_nmi(event))
         return;
     vmwrite(VMCS_INTERRUPTIBILITY, blocked | BLOCKED_BY_NMI);
     cpu->vmx.nmi_held = true;

@@ -72,7 +72,7 @@ static inline bool finish_selector(struct cpu *cpu, u32 counter, u32 low, u32 hi
 }
 
 /* The filter's answer means nothing for it, so it comes here from either. It exits in machines of
- * several guests only, or where a processor is not captured. */
+ * several guests, and while cores start (guest/watch.h). */
 static __attribute__((noinline)) bool fast_icr(struct cpu *cpu)
 {
     u32 low = (u32)cpu->regs[RAX];

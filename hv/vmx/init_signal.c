@@ -1,6 +1,7 @@
 /* INIT and SIPI (SDM volume 3, 26.2 and 24.8). An INIT makes a guest exit and is held while the
- * hypervisor runs; a SIPI is taken only in the activity state wait-for-SIPI, where in turn INIT,
- * NMI and SMI are blocked. */
+ * hypervisor runs. A SIPI would be taken only in the activity state wait-for-SIPI, which comes too
+ * late for one that follows its INIT at once, and in which SMIs are blocked: the core waits here,
+ * for mail (hv/guest/startup.c). */
 #include "apic/apic.h"
 #include "base/asm.h"
 #include "hv.h"
@@ -15,7 +16,7 @@ u32 vmx_signal_icr(void)
     return (u32)ICR_ASSERT | ICR_MODE_INIT << 8;
 }
 
-/* One that is still held exits right after the next entry, and is known by this. */
+/* One that is held exits right after the next entry, and is known by this. */
 void vmx_absorb_signal(struct cpu *cpu)
 {
     cpu->vmx.absorbing = true;
@@ -31,30 +32,32 @@ static void forget_events(struct cpu *cpu)
     vmwrite(VMCS_PENDING_DEBUG, 0);
 }
 
-/* Short, since a SIPI that comes before the entry is lost, and Linux sends its last one some 20 us
- * after the INIT: the reset itself is done when the SIPI has come. */
+/* NMIs that came meanwhile are dropped, as in wait-for-SIPI. */
 static void wait_for_sipi(struct cpu *cpu)
 {
-    cpu->state = CORE_WAITING;
-    cpu->deaf = true;
-    apic_disable();
+    u8 vector = startup_await_sipi(cpu);
+
     forget_events(cpu);
-    vmwrite(VMCS_ACTIVITY, ACTIVITY_WAIT_FOR_SIPI);
+    vmx_reset_state(cpu, vector);
 }
 
 /* The maps of another guest, perhaps, and nothing of what was: INVEPT and INVVPID (29.4.3.3). */
 static void begin_life(struct cpu *cpu)
 {
     forget_events(cpu);
-    cpu->deaf = false;
     cpu->vmx.stepping = false;
     vmx_set_controls(cpu);
+    vmx_host_state(cpu);
     vmx_flush_ept();
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
     vmwrite(VMCS_GUEST_PAT, PAT_RESET);
     vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
+    vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
+    vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+    if (vmx.controls.word[WORD_ENTRY] & ENTRYCTL_LOAD_BND)
+        vmwrite(VMCS_GUEST_BNDCFGS, 0);
     if (vmx.global_ctrl) /* as after power-on (20.2.2) */
-        vmx_set_global_ctrl(cpu, BIT(pmu.intel.counters) - 1);
+        vmx_set_global_ctrl(cpu, cpu->pmu.intel.caps.general);
 }
 
 void vmx_boot(struct cpu *cpu)
@@ -66,34 +69,35 @@ void vmx_boot(struct cpu *cpu)
 void vmx_await_sipi(struct cpu *cpu)
 {
     begin_life(cpu);
-    vmx_reset_state(cpu, 0);
     cpu->captured = true;
+    cpu->state = CORE_WAITING;
     wait_for_sipi(cpu);
     vmx_before_entry(cpu);
     vmx_enter(cpu);
 }
 
-void vmx_init_exit(struct cpu *cpu)
+/* A kick, or the guest's own, or both as one: INITs do not queue. That of a watched ICR is noted by
+ * its sender, so another could be lost to a kick. Of a single signal, which this exit is, nothing
+ * is held, so that an INIT of the guest's soon afterwards is not absorbed for it. */
+static bool is_own_init(struct cpu *cpu)
 {
     if (cpu->vmx.absorbing) {
         cpu->vmx.absorbing = false;
-        return;
+        return cpu->init_sent;
     }
-    if (kick_attend(cpu)) {
-        cpu->exits[EXIT_KICK]++;
-        return;
-    }
-    startup_init_arrived(cpu);
-    wait_for_sipi(cpu);
+    if (!kick_attend(cpu))
+        return true;
+    cpu->exits[EXIT_KICK]++;
+    cpu->vmx.absorbing = cpu->signals > 1 || cpu->init_sent;
+    return cpu->init_sent;
 }
 
-/* An INIT of hv/guest/kick.c may have been held all the time. */
-void vmx_sipi_exit(struct cpu *cpu)
+void vmx_init_exit(struct cpu *cpu)
 {
-    cpu->exits[EXIT_SIPI]++;
+    if (!is_own_init(cpu))
+        return;
+    startup_init_arrived(cpu);
     apic_reset();
-    vmx_reset_state(cpu, (u8)vmread(VMCS_QUALIFICATION));
-    cpu->state = CORE_RUNNING;
-    cpu->deaf = false;
-    kick_attend(cpu);
+    apic_note(cpu);
+    wait_for_sipi(cpu);
 }

@@ -26,8 +26,6 @@ const char *vmx_last_exit(struct cpu *cpu)
         return "vmcall";
     case VMX_EXIT_INIT:
         return "init";
-    case VMX_EXIT_SIPI:
-        return "sipi";
     case VMX_EXIT_PREEMPTION_TIMER:
     case VMX_EXIT_MTF:
         return "step";

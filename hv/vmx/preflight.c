@@ -29,6 +29,31 @@ static bool ept_is_enough(const struct cpu_ops *ops, const struct vmx_controls *
     return (cap & needed) == needed;
 }
 
+static u64 fixed_bits(const struct cpu_ops *ops, u32 fixed0, u32 fixed1)
+{
+    return (ops->rdmsr(fixed0) & MASK(31, 0)) | ops->rdmsr(fixed1) << 32;
+}
+
+/* What vmx.c and ept.c go by. */
+void preflight_vmx_traits(const struct cpu_ops *ops, struct preflight_traits *traits)
+{
+    struct vmx_controls controls;
+    struct vmx_hidden hidden;
+    u64 *of = traits->of;
+
+    _Static_assert(TRAIT_ENTRY - TRAIT_PIN == WORD_ENTRY - WORD_PIN, "in the same order");
+    vmx_compute(ops, &controls, &hidden);
+    for (u32 i = 0; i < WORDS; i++)
+        of[TRAIT_PIN + i] = controls.word[i];
+    of[TRAIT_VMCS] = ops->rdmsr(IA32_VMX_BASIC) & MASK(30, 0);
+    of[TRAIT_HIDDEN] = hidden.cr4 << 32 | hidden.features;
+    of[TRAIT_CR0] = fixed_bits(ops, IA32_VMX_CR0_FIXED0, IA32_VMX_CR0_FIXED1);
+    of[TRAIT_CR4] = fixed_bits(ops, IA32_VMX_CR4_FIXED0, IA32_VMX_CR4_FIXED1);
+    of[TRAIT_EPT] = ops->rdmsr(IA32_VMX_EPT_VPID_CAP) & (EPT_CAP_1GIB | EPT_CAP_WALK_5);
+    of[TRAIT_WBINVD] = ops->rdmsr(IA32_VMX_PROCBASED_CTLS2) >> 32 & SECONDARY_WBINVD;
+    of[TRAIT_GLOBAL_CTRL] = FIELD(preflight_cpuid(ops, 0xa, CPU_EAX), 7, 0) >= 2;
+}
+
 enum preflight preflight_vmx(const struct cpu_ops *ops)
 {
     u64 feature_control = ops->rdmsr(IA32_FEATURE_CONTROL);
@@ -45,6 +70,8 @@ enum preflight preflight_vmx(const struct cpu_ops *ops)
     missing = vmx_compute(ops, &controls, &hidden);
     if (missing != VMX_NOTHING_MISSING)
         return (enum preflight)(PREFLIGHT_VMX_CONTROLS + missing);
+    if (!(ops->rdmsr(IA32_VMX_MISC) & VMX_MISC_HLT))
+        return PREFLIGHT_VMX_HALT;
     if (!ept_is_enough(ops, &controls))
         return PREFLIGHT_EPT_POOR;
     if (has_memory_keys(ops))

@@ -3,6 +3,8 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "exits/exits.h"
+#include "guest.h"
+#include "host/machine_check.h"
 #include "hv.h"
 #include "serial/log.h"
 #include "base/msr.h"
@@ -38,6 +40,7 @@ void vmx_entry_failed(struct cpu *cpu)
 {
     u64 error = vmread(VMCS_INSTRUCTION_ERROR);
 
+    guest_refused(cpu);
     log_line("panic: VM-instruction error %u%s", error,
              error == 7   ? ": invalid control field"
              : error == 8 ? ": invalid host state"
@@ -48,13 +51,12 @@ void vmx_entry_failed(struct cpu *cpu)
 
 static __attribute__((noreturn)) void stop_failed_entry(struct cpu *cpu, u64 reason)
 {
+    guest_refused(cpu);
     switch (VMX_EXIT_BASIC(reason)) {
     case VMX_EXIT_ENTRY_GUEST:
         stop(cpu, "entry failed: invalid guest state");
     case VMX_EXIT_ENTRY_MSR:
         stop(cpu, "entry failed: MSR loading");
-    case VMX_EXIT_ENTRY_MCE:
-        stop(cpu, "entry failed: machine check");
     }
     stop(cpu, "entry failed");
 }
@@ -191,6 +193,8 @@ static void handle_ept_violation(struct cpu *cpu)
     }
     if (ALIGN_DOWN(gpa, PAGE_SIZE) != hv.apic_base || !(qualification & EPT_VIOLATION_WRITE))
         stop(cpu, "unexpected EPT violation");
+    if (vmread(VMCS_VECTORING_EVENT) & EVENT_VALID)
+        stop(cpu, "an event was to be delivered on a stack in the APIC page");
     apic_page_write(cpu, gpa);
 }
 
@@ -202,7 +206,7 @@ static void handle_vmcall(struct cpu *cpu)
         vmx_inject_fault(UD);
 }
 
-/* The exit comes after #UD and #GP for CPL (26.1.2); the processor judges the value. */
+/* The processor judges the value. */
 static void handle_xsetbv(struct cpu *cpu)
 {
     cpu->exits[EXIT_XSETBV]++;
@@ -212,6 +216,22 @@ static void handle_xsetbv(struct cpu *cpu)
         vmx_inject_gp();
 }
 
+static void handle_invd(struct cpu *cpu)
+{
+    exit_invd(cpu);
+    finish_instruction(cpu);
+}
+
+/* Faults for CPL come before exits (26.1.2): Bochs has XSETBV exit first, and the SDM does not name
+ * it. RDMSR and WRMSR, which it does name and which are frequent, are not asked again. */
+static void privileged(struct cpu *cpu, void (*handle)(struct cpu *cpu))
+{
+    if (cpl())
+        vmx_inject_gp();
+    else
+        handle(cpu);
+}
+
 /* Instructions that a guest does not have; most exit whatever the controls say. */
 static void handle_virt_insn(struct cpu *cpu)
 {
@@ -219,8 +239,14 @@ static void handle_virt_insn(struct cpu *cpu)
     vmx_inject_fault(UD);
 }
 
+/* What was wrong with the entry does not come again by itself, or has been put right: it is tried
+ * again. A machine check during an entry is delivered to nobody (27.9). */
 static void handle_failed_entry(struct cpu *cpu, u64 reason)
 {
+    if (reason == (VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MCE)) {
+        machine_check_in_host(cpu);
+        return;
+    }
     if (reason != (VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_GUEST) || !wrap_rip())
         stop_failed_entry(cpu, reason);
 }
@@ -229,11 +255,13 @@ static void handle_failed_entry(struct cpu *cpu, u64 reason)
 static void dispatch_event(struct cpu *cpu, u64 reason)
 {
     switch (reason) {
+    case VMX_EXIT_EXCEPTION_NMI:
+        if (EVENT_VECTOR(vmread(VMCS_EXIT_EVENT)) != MC_VECTOR)
+            stop(cpu, "unexpected exception");
+        exit_machine_check(cpu);
+        return;
     case VMX_EXIT_INIT:
         vmx_init_exit(cpu);
-        return;
-    case VMX_EXIT_SIPI:
-        vmx_sipi_exit(cpu);
         return;
     case VMX_EXIT_PREEMPTION_TIMER: /* nothing was held */
         cpu->vmx.absorbing = false;
@@ -278,15 +306,14 @@ static void dispatch(struct cpu *cpu, u64 reason)
         handle_io(cpu);
         return;
     case VMX_EXIT_CR_ACCESS:
-        vmx_cr_exit(cpu);
+        privileged(cpu, vmx_cr_exit);
         return;
     case VMX_EXIT_XSETBV:
-        handle_xsetbv(cpu);
+        privileged(cpu, handle_xsetbv);
         return;
     case VMX_EXIT_INVD:
     case VMX_EXIT_WBINVD:
-        exit_invd(cpu);
-        finish_instruction(cpu);
+        privileged(cpu, handle_invd);
         return;
     case VMX_EXIT_VMCALL:
         handle_vmcall(cpu);

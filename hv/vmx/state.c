@@ -15,6 +15,7 @@
 #include "base/asm.h"
 #include "guest.h"
 #include "host/host.h"
+#include "host/machine_check.h"
 #include "base/msr.h"
 #include "pmu/intel.h"
 #include "vendor.h"
@@ -121,7 +122,7 @@ void vmx_set_global_ctrl(struct cpu *cpu, u64 value)
 static void capture_msrs(struct cpu *cpu, u64 ssp)
 {
     vmwrite(VMCS_GUEST_PAT, rdmsr(IA32_PAT));
-    vmwrite(VMCS_GUEST_DEBUGCTL, rdmsr(IA32_DEBUGCTL));
+    vmwrite(VMCS_GUEST_DEBUGCTL, pmu_intel_debugctl(cpu->guest->msr.granted, rdmsr(IA32_DEBUGCTL)));
     vmwrite(VMCS_GUEST_SYSENTER_CS, rdmsr(IA32_SYSENTER_CS));
     vmwrite(VMCS_GUEST_SYSENTER_ESP, rdmsr(IA32_SYSENTER_ESP));
     vmwrite(VMCS_GUEST_SYSENTER_EIP, rdmsr(IA32_SYSENTER_EIP));
@@ -162,7 +163,7 @@ void vmx_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp,
     capture_msrs(cpu, ssp);
     write_efer(rdmsr(IA32_EFER));
     vmx_write_cr0(cpu, old.cr0);
-    vmx_write_cr4(old.cr4);
+    vmx_write_cr4(cpu, old.cr4);
     vmwrite(VMCS_GUEST_CR3, read_cr3());
     vmwrite(VMCS_GUEST_DR7, read_dr7());
     vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED); /* the loader called with interrupts off */
@@ -220,7 +221,7 @@ void vmx_reset_state(struct cpu *cpu, u8 vector)
     reset_segments(vector);
     write_efer(0);
     vmx_write_cr0(cpu, CR0_ET | (read_cr0() & (CR0_CD | CR0_NW)));
-    vmx_write_cr4(0);
+    vmx_write_cr4(cpu, 0);
     vmwrite(VMCS_GUEST_CR3, 0);
     vmwrite(VMCS_GUEST_RIP, 0);
     if (vmx.controls.word[WORD_ENTRY] & ENTRYCTL_LOAD_CET) {
@@ -248,7 +249,7 @@ void vmx_boot_state(struct cpu *cpu)
     vmwrite(VMCS_GUEST_GDTR_BASE, boot->gdt);
     vmwrite(VMCS_GUEST_GDTR_LIMIT, BOOT_GDT_LIMIT);
     vmx_write_cr0(cpu, BOOT_CR0);
-    vmx_write_cr4(CR4_PAE);
+    vmx_write_cr4(cpu, CR4_PAE);
     write_efer(EFER_LME | EFER_LMA);
     vmwrite(VMCS_GUEST_CR3, boot->cr3);
     vmwrite(VMCS_GUEST_RIP, boot->entry);
@@ -291,7 +292,7 @@ void vmx_host_state(struct cpu *cpu)
     vmwrite(VMCS_HOST_GDTR_BASE, tables.gdt);
     vmwrite(VMCS_HOST_IDTR_BASE, tables.idt);
     vmwrite(VMCS_HOST_CR0, HOST_CR0);
-    vmwrite(VMCS_HOST_CR3, hv.host_cr3);
+    vmwrite(VMCS_HOST_CR3, guest_host_cr3(cpu->guest));
     vmwrite(VMCS_HOST_CR4, hv.host_cr4);
     vmwrite(VMCS_HOST_RSP, (u64)cpu);
     vmwrite(VMCS_HOST_RIP, (u64)(vmx.global_list ? vmx_exited_list : vmx_exited));
@@ -319,7 +320,8 @@ u32 vmx_primary(const struct cpu *cpu)
            (cpu->guest->pmu.mode == PMU_OFF ? (u32)PRIMARY_RDPMC : 0);
 }
 
-/* Exceptions, interrupts and NMIs stay in the guest. */
+/* Exceptions, interrupts and NMIs stay in the guest; but for machine checks of a partition, which
+ * has no banks to ask. */
 void vmx_set_controls(struct cpu *cpu)
 {
     const struct guest *guest = cpu->guest;
@@ -330,14 +332,14 @@ void vmx_set_controls(struct cpu *cpu)
     vmwrite(VMCS_SECONDARY_CONTROLS,
             word[WORD_SECONDARY] | (is_partition(guest) ? vmx.wbinvd_exits : 0));
     vmwrite(VMCS_EXIT_CONTROLS, word[WORD_EXIT]);
-    vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+    vmwrite(VMCS_EXCEPTION_BITMAP, is_partition(guest) ? BIT(MC_VECTOR) : 0);
     vmwrite(VMCS_PF_ERROR_MASK, 0);
     vmwrite(VMCS_PF_ERROR_MATCH, 0);
     vmwrite(VMCS_CR3_TARGETS, 0);
     vmwrite(VMCS_IO_BITMAP_A, guest->io_map);
     vmwrite(VMCS_IO_BITMAP_B, guest->io_map + PAGE_SIZE);
     vmwrite(VMCS_MSR_BITMAP, guest->msr_map);
-    vmwrite(VMCS_EPT_POINTER, vmx_ept_pointer(&guest->map));
+    vmx_map_changed(cpu);
     if (word[WORD_SECONDARY] & SECONDARY_VPID)
         vmwrite(VMCS_VPID, GUEST_VPID);
     if (word[WORD_SECONDARY] & SECONDARY_XSAVES)

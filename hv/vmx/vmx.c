@@ -61,13 +61,17 @@ static enum hv_status vmx_prepare(void)
     return HV_OK;
 }
 
-/* Firmware should have locked it; until it is, VMXON faults (24.7). */
+/* Firmware should have locked it; until it is, VMXON faults (24.7). Once it is, nobody can allow
+ * local machine checks any more, which bare the OS would. */
 static void unlock_vmxon(void)
 {
     u64 value = rdmsr(IA32_FEATURE_CONTROL);
 
-    if (!(value & FEATURE_CONTROL_LOCK))
-        wrmsr(IA32_FEATURE_CONTROL, value | FEATURE_CONTROL_VMXON | FEATURE_CONTROL_LOCK);
+    if (value & FEATURE_CONTROL_LOCK)
+        return;
+    if (rdmsr(IA32_MCG_CAP) & MCG_CAP_LMCE_P)
+        value |= FEATURE_CONTROL_LMCE;
+    wrmsr(IA32_FEATURE_CONTROL, value | FEATURE_CONTROL_VMXON | FEATURE_CONTROL_LOCK);
 }
 
 static u64 vmcs_of(struct cpu *cpu)
@@ -110,10 +114,10 @@ static enum hv_status vmx_capture(struct cpu *cpu, const struct launch *launch, 
 {
     struct control_registers old = {read_cr0(), read_cr4()};
 
+    apic_note(cpu);
     if (preflight_vmx(&firmware_ops) != PREFLIGHT_OK || !turn_on(cpu, old))
         return HV_REFUSED;
     vmx_capture_state(cpu, launch, ssp, old);
-    apic_note(cpu);
     return HV_OK;
 }
 
@@ -121,13 +125,8 @@ static enum hv_status vmx_enable(struct cpu *cpu)
 {
     struct control_registers old = {read_cr0(), read_cr4()};
 
-    return preflight_vmx(&own_ops) == PREFLIGHT_OK && turn_on(cpu, old) ? HV_OK : HV_REFUSED;
-}
-
-static void vmx_reset(struct cpu *cpu, u8 vector)
-{
     apic_note(cpu);
-    vmx_reset_state(cpu, vector);
+    return preflight_vmx(&own_ops) == PREFLIGHT_OK && turn_on(cpu, old) ? HV_OK : HV_REFUSED;
 }
 
 static __attribute__((noreturn)) void enter(struct cpu *cpu)
@@ -184,14 +183,16 @@ const struct vendor vmx_vendor = {
     .prepare = vmx_prepare,
     .capture = vmx_capture,
     .enable = vmx_enable,
-    .reset = vmx_reset,
+    .reset = vmx_reset_state,
     .boot = vmx_boot,
     .await_sipi = vmx_await_sipi,
     .enter = enter,
     .init_exits = init_exits,
     .write_permissions = vmx_write_permissions,
     .permissions_changed = vmx_permissions_changed,
-    .sipi_exits = true,
+    .map_changed = vmx_map_changed,
+    .icr_may_rest = true,
+    .flush_map = vmx_flush_ept,
     .signal_icr = vmx_signal_icr,
     .absorb_signal = vmx_absorb_signal,
     .inject_machine_check = vmx_inject_machine_check,

@@ -64,7 +64,6 @@ bool vmx_inject_machine_check(struct cpu *cpu);
 
 /* hv/vmx/init_signal.c */
 void vmx_init_exit(struct cpu *cpu);
-void vmx_sipi_exit(struct cpu *cpu);
 __attribute__((noreturn)) void vmx_await_sipi(struct cpu *cpu);
 void vmx_boot(struct cpu *cpu);
 u32 vmx_signal_icr(void);
@@ -72,7 +71,7 @@ void vmx_absorb_signal(struct cpu *cpu);
 
 /* hv/vmx/cr.c: the guest's control registers; a MOV to one of them that exited. */
 void vmx_write_cr0(const struct cpu *cpu, u64 value);
-void vmx_write_cr4(u64 value);
+void vmx_write_cr4(const struct cpu *cpu, u64 value);
 u64 vmx_read_cr4(void);
 
 /* hv/vmx/inspect.c, for the console. */
@@ -90,7 +89,8 @@ bool vmx_load_microcode(const struct cpu *cpu, u64 data);
 
 /* hv/vmx/ept.c */
 void vmx_shape_map(struct page_map *map);
-u64 vmx_ept_pointer(const struct page_map *map);
+u64 vmx_ept_pointer(const struct page_map *map, const u64 *root);
+void vmx_map_changed(struct cpu *cpu);
 void vmx_flush_ept(void);
 void vmx_flush_vpid(void);
 

@@ -12,8 +12,6 @@
 #include "vmx/cr.c"
 #include "vmx/event.c"
 #include "vmx/ept.c"
-#include "apic/icr.c"
-#include "guest/startup.c"
 #include "vmx/init_signal.c"
 #include "vmx/microcode.c"
 #include "vmx/msr.c"
@@ -31,7 +29,7 @@ static u8 *block;
 static struct vmx_hidden nothing_hidden;
 static bool touch_works, letter, msr_works;
 static u64 page_write, retyped;
-static u32 resets, disables, hypercalls, update_size;
+static u32 resets, inits, hypercalls, update_size;
 static u64 lone_page; /* of the guest's linear addresses, the one that is not next to the others */
 static jmp_buf stopped;
 
@@ -62,6 +60,11 @@ struct host_tables host_tables(struct cpu *self)
     return (struct host_tables){0x1000, 0x2000, 0x3000};
 }
 
+u64 *memory_root(const struct cpu *self)
+{
+    return self->apic_base ? (u64 *)0x9000 : self->guest->map.root;
+}
+
 u8 memory_type_at(u64 gpa)
 {
     return gpa < GIB(3) ? 6 : 0;
@@ -72,9 +75,12 @@ void memory_types_update(u64 mask)
     retyped = mask;
 }
 
+static u32 ticks;
+
 void console_tick(struct cpu *self)
 {
     (void)self;
+    ticks++;
 }
 
 void management_claim(struct cpu *self)
@@ -100,15 +106,29 @@ void kick_release(void)
 {
 }
 
-void apic_send(u32 apic_id, u32 low)
+void apic_note(struct cpu *self)
 {
-    (void)apic_id;
-    (void)low;
+    (void)self;
 }
 
-void apic_disable(void)
+/* What hv/guest/startup.c decides is tested there. */
+void startup_init_arrived(struct cpu *self)
 {
-    disables++;
+    if (self->index == 1)
+        platform_reset();
+    inits++;
+    self->init_sent = false;
+}
+
+static void (*while_waiting)(void);
+
+u8 startup_await_sipi(struct cpu *self)
+{
+    (void)self;
+    assert_int_equal(ticks, 0); /* nothing slow comes between INIT and this */
+    if (while_waiting)
+        while_waiting();
+    return 0x12;
 }
 
 void apic_reset(void)
@@ -136,6 +156,26 @@ void exit_invd(struct cpu *self)
 {
     self->exits[EXIT_INVD]++;
     wbinvd();
+}
+
+static u32 refusals, guests_checks, hosts_checks;
+
+void exit_machine_check(struct cpu *self)
+{
+    (void)self;
+    guests_checks++;
+}
+
+void machine_check_in_host(struct cpu *self)
+{
+    (void)self;
+    hosts_checks++;
+}
+
+void guest_refused(struct cpu *self)
+{
+    (void)self;
+    refusals++;
 }
 
 void exit_unexpected(struct cpu *self)
@@ -330,7 +370,8 @@ static int set_up(void **state)
     fake_tr = fake_ldtr = 0;
     letter = false;
     touch_works = msr_works = true;
-    resets = disables = hypercalls = update_size = 0;
+    resets = inits = hypercalls = update_size = ticks = 0;
+    while_waiting = NULL;
     lone_page = 0;
     page_write = retyped = 0;
     return 0;
@@ -406,6 +447,15 @@ static void capture(void)
         .rbx = 1, .rbp = 2, .r12 = 3, .r13 = 4, .r14 = 5, .r15 = 6, .rip = 0x1234};
 
     vmx_capture_state(cpu, &launch, 0, (struct control_registers){read_cr0(), read_cr4()});
+}
+
+/* Firmware may have left anything there. */
+static void captured_debugctl_is_the_guests(void **state)
+{
+    (void)state;
+    fake.msr[fake_msr_index(IA32_DEBUGCTL)].value = 0x5803;
+    capture();
+    assert_int_equal(fake_vmcs[VMCS_GUEST_DEBUGCTL], 0x5802);
 }
 
 static void captured_state_is_accepted(void **state)
@@ -500,7 +550,7 @@ static bool mov_cr4(u64 value)
 static void vmxe_is_hidden_and_stays_set(void **state)
 {
     (void)state;
-    vmx_write_cr4(CR4_PAE | CR4_VMXE);
+    vmx_write_cr4(cpu, CR4_PAE | CR4_VMXE);
     assert_int_equal(vmx_read_cr4(), CR4_PAE);
     assert_int_equal(fake_vmcs[VMCS_GUEST_CR4], CR4_PAE | CR4_VMXE);
     assert_false(mov_cr4(CR4_PAE | CR4_MCE));
@@ -545,13 +595,25 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     static struct boot_guest boot = {
         .entry = 0x1000200, .boot_params = 0x10000, .cr3 = 0x18000, .gdt = 0x11000};
     static struct guest guest = {.boot = &boot, .index = 1, .io_map = 0x5000, .msr_map = 0x7000};
+    static const u64 of_the_last_life[] = {VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
+                                           VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
+                                           VMCS_GUEST_BNDCFGS};
 
     (void)state;
     cpu->guest = &guest;
     vmx.wbinvd_exits = SECONDARY_WBINVD;
     cpu->vmx.owed = OWED_NMI;
-    cpu->deaf = true;
+    for (u32 i = 0; i < COUNT(of_the_last_life); i++)
+        fake_vmcs[of_the_last_life[i]] = 0x5555;
+    vmx.controls.word[WORD_ENTRY] |= ENTRYCTL_LOAD_BND;
     vmx_boot(cpu);
+    for (u32 i = 0; i < COUNT(of_the_last_life); i++)
+        assert_int_equal(fake_vmcs[of_the_last_life[i]], 0);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PAT], PAT_RESET);
+    pmu.intel.general = 0xff;           /* the boot processor has eight counters, ... */
+    cpu->pmu.intel.caps.general = 0x3f; /* ... this core has six */
+    vmx_boot(cpu);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PERF_GLOBAL_CTRL], 0x3f);
     assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], boot.entry);
     assert_int_equal(cpu->regs[RSI], boot.boot_params);
     assert_int_equal(fake_vmcs[VMCS_GUEST_CR3], boot.cr3);
@@ -566,7 +628,7 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     assert_int_equal(fake_vmcs[VMCS_IO_BITMAP_B], 0x6000);
     assert_int_equal(fake_vmcs[VMCS_MSR_BITMAP], 0x7000);
     assert_true(fake_vmcs[VMCS_SECONDARY_CONTROLS] & SECONDARY_WBINVD);
-    assert_false(cpu->deaf || cpu->vmx.owed);
+    assert_false(cpu->vmx.owed);
     assert_true(fake_flushes);
 }
 
@@ -653,25 +715,108 @@ static void a_machine_check_comes_before_an_nmi(void **state)
     assert_int_equal(enter_and_exit(0), 0);
 }
 
+static void exit_for(u64 reason)
+{
+    fake_vmcs[VMCS_EXIT_REASON] = reason;
+    vmx_slow_exit(cpu);
+}
+
+struct delivery {
+    u64 event, error_code, length;
+};
+
+/* Every kind of table 25-19; the error code and the length only where they belong to it. */
+static const struct delivery deliveries[] = {
+    {EVENT_VALID | EVENT_EXTERNAL << 8 | 0x31, 0, 0},
+    {NMI_EVENT, 0, 0},
+    {PF_EVENT, 2, 0},
+    {EVENT_VALID | EVENT_HARDWARE << 8 | 1, 0, 0},
+    {EVENT_VALID | EVENT_SOFT_INT << 8 | 0x80, 0, 2},
+    {EVENT_VALID | EVENT_PRIVILEGED << 8 | 1, 0, 1},
+    {EVENT_VALID | EVENT_SOFTWARE << 8 | 3, 0, 1},
+};
+
+static void interrupt_delivery(const struct delivery *d)
+{
+    memset(fake_vmcs, 0, sizeof(fake_vmcs));
+    fake_vmcs[VMCS_VECTORING_EVENT] = d->event | BIT(12); /* undefined there, reserved at entry */
+    fake_vmcs[VMCS_VECTORING_ERROR_CODE] = d->error_code;
+    fake_vmcs[VMCS_EXIT_LENGTH] = d->length;
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = EVENT_TYPE(d->event) == EVENT_NMI ? BLOCKED_BY_NMI : 0;
+    fake_vmcs[VMCS_GUEST_RIP] = 0x100;
+    fake_vmcs[VMCS_GUEST_PHYSICAL] = GIB(5);
+}
+
+static void expect_delivery(const struct delivery *d)
+{
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], d->event);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_ERROR_CODE], d->error_code);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_LENGTH], d->length);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0); /* an NMI's delivery blocks again */
+    assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0x100);
+}
+
+/* 28.2.4: at any exit that is not an instruction's. */
 static void an_interrupted_event_is_delivered_again(void **state)
 {
+    static const u8 reasons[] = {VMX_EXIT_INIT, VMX_EXIT_MTF, VMX_EXIT_PREEMPTION_TIMER,
+                                 VMX_EXIT_EPT_VIOLATION};
+
     (void)state;
-    fake_vmcs[VMCS_VECTORING_EVENT] = PF_EVENT | BIT(12); /* bit 12 is undefined */
-    fake_vmcs[VMCS_VECTORING_ERROR_CODE] = 2;
-    vmx_after_exit(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], PF_EVENT);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_ERROR_CODE], 2);
+    for (u32 i = 0; i < COUNT(reasons); i++)
+        for (u32 j = 0; j < COUNT(deliveries); j++) {
+            interrupt_delivery(&deliveries[j]);
+            letter = true; /* an INIT that is a kick */
+            exit_for(reasons[i]);
+            expect_delivery(&deliveries[j]);
+        }
+}
 
-    fake_vmcs[VMCS_VECTORING_EVENT] = EVENT_VALID | EVENT_SOFT_INT << 8 | 0x80;
-    fake_vmcs[VMCS_EXIT_LENGTH] = 2;
-    vmx_after_exit(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_LENGTH], 2);
+/* With its IRET; until then the next one waits. */
+static void an_nmi_in_service_ends(void)
+{
+    fake_vmcs[VMCS_INTERRUPTIBILITY] |= BLOCKED_BY_NMI; /* by its delivery */
+    assert_int_equal(enter_and_exit(VMX_EXIT_MTF), 0);
+    assert_true(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = 0;
+}
 
-    fake_vmcs[VMCS_VECTORING_EVENT] = NMI_EVENT;
-    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
-    vmx_after_exit(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], NMI_EVENT);
-    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+/* Its event comes first, what arrived meanwhile after a step. */
+static void an_interrupted_event_goes_before_an_nmi(void **state)
+{
+    (void)state;
+    for (u32 j = 0; j < COUNT(deliveries); j++) {
+        interrupt_delivery(&deliveries[j]);
+        vmx_let_in(cpu, NMI);
+        vmx_after_exit(cpu);
+        fake_vmcs[VMCS_VECTORING_EVENT] = 0;
+        assert_int_equal(enter_and_exit(VMX_EXIT_MTF), deliveries[j].event);
+        if (deliveries[j].event == NMI_EVENT)
+            an_nmi_in_service_ends();
+        assert_int_equal(enter_and_exit(0), NMI_EVENT);
+    }
+}
+
+static void an_init_forgets_what_was_being_delivered(void **state)
+{
+    (void)state;
+    interrupt_delivery(&deliveries[0]);
+    exit_for(VMX_EXIT_INIT);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+}
+
+/* What is at RIP has nothing to do with such a fault. */
+static void an_apic_page_is_no_stack(void **state)
+{
+    (void)state;
+    interrupt_delivery(&deliveries[0]);
+    fake_vmcs[VMCS_GUEST_PHYSICAL] = 0xfee00ff8;
+    fake_vmcs[VMCS_QUALIFICATION] = EPT_VIOLATION_WRITE | BIT(3);
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_EPT_VIOLATION);
+        fail();
+    }
+    assert_int_equal(page_write, 0);
 }
 
 static void gp_has_an_error_code_in_protected_mode(void **state)
@@ -689,41 +834,42 @@ static void gp_has_an_error_code_in_protected_mode(void **state)
 
 /* --- INIT and SIPI --------------------------------------------------------------------------- */
 
-static void init_waits_in_hardware(void **state)
+static void signals_arrive(void)
+{
+    vmx_let_in(cpu, NMI);
+    vmx_inject_machine_check(cpu);
+}
+
+/* The host waits, so that SMIs get through; what else comes meanwhile is dropped. */
+static void after_init_and_sipi_a_core_starts_anew(void **state)
 {
     (void)state;
     vmx_let_in(cpu, NMI);
     fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_STI;
-    vmx_init_exit(cpu);
-    vmx_before_entry(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
-    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0); /* entry wants it so */
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
-    assert_int_equal(disables, 1);
-    assert_int_equal(resets, 0); /* a SIPI that comes meanwhile would be lost */
-    assert_true(cpu->deaf);
-    assert_int_equal(cpu->state, CORE_WAITING);
-    fake_vmcs[VMCS_QUALIFICATION] = 0x12;
-    vmx_sipi_exit(cpu);
+    fake_vmcs[VMCS_ACTIVITY] = ACTIVITY_HLT;
+    while_waiting = signals_arrive;
+    ticks = 0;
+    exit_for(VMX_EXIT_INIT);
+    assert_int_equal(inits, 1);
     assert_int_equal(resets, 1);
     assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
     assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_CS], 0x12000);
-    assert_false(cpu->deaf);
-    assert_int_equal(cpu->state, CORE_RUNNING);
+    assert_false(steps());
 }
 
-/* No event is allowed in that state: the entry would be refused. */
-static void nothing_is_delivered_to_a_waiting_core(void **state)
+static void a_partitions_core_waits_in_the_host(void **state)
 {
     (void)state;
-    vmx_init_exit(cpu);
-    vmx_let_in(cpu, NMI);
-    vmx_inject_machine_check(cpu);
-    vmx_before_entry(cpu);
-    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
-    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
-    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_WAIT_FOR_SIPI);
-    assert_false(steps());
+    if (setjmp(stopped) != 3) {
+        vmx_await_sipi(cpu);
+        fail();
+    }
+    assert_true(cpu->captured);
+    assert_int_equal(cpu->state, CORE_WAITING);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_CS], 0x12000);
 }
 
 static void init_at_the_boot_processor_resets(void **state)
@@ -741,27 +887,52 @@ static bool timer(void)
     return fake_vmcs[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
 }
 
+/* One signal has been sent, and is this exit: nothing is held. */
 static void a_kick_is_no_init(void **state)
 {
     (void)state;
     letter = true;
+    cpu->signals = 1;
     vmx_init_exit(cpu);
     letter = false;
-    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
-    vmx_before_entry(cpu);
-    assert_true(timer());
-    vmx_init_exit(cpu); /* a second signal was held */
-    assert_int_equal(disables, 0);
+    assert_int_equal(cpu->exits[EXIT_KICK], 1);
     vmx_before_entry(cpu);
     assert_false(timer());
     vmx_init_exit(cpu); /* this one is the guest's */
-    assert_int_equal(disables, 1);
+    assert_int_equal(inits, 1);
 }
 
-static void exit_for(u64 reason)
+static void a_second_signal_is_absorbed(void **state)
 {
-    fake_vmcs[VMCS_EXIT_REASON] = reason;
-    vmx_slow_exit(cpu);
+    (void)state;
+    letter = true;
+    cpu->signals = 2;
+    vmx_init_exit(cpu);
+    letter = false;
+    vmx_before_entry(cpu);
+    assert_true(timer());
+    vmx_init_exit(cpu); /* it was held */
+    assert_int_equal(inits, 0);
+    vmx_before_entry(cpu);
+    assert_false(timer());
+    vmx_init_exit(cpu); /* this one is the guest's */
+    assert_int_equal(inits, 1);
+}
+
+/* INITs do not queue, but the guest's was noted. */
+static void an_init_that_comes_with_a_kick_is_not_lost(void **state)
+{
+    (void)state;
+    letter = cpu->init_sent = true;
+    cpu->signals = 1;
+    vmx_init_exit(cpu);
+    letter = false;
+    assert_int_equal(inits, 1);
+    vmx_before_entry(cpu);
+    assert_true(timer()); /* the signal may have come after it */
+    cpu->init_sent = true;
+    vmx_init_exit(cpu); /* the one that is absorbed is the guest's next */
+    assert_int_equal(inits, 2);
 }
 
 static void without_a_held_init_the_timer_ends_it(void **state)
@@ -772,21 +943,6 @@ static void without_a_held_init_the_timer_ends_it(void **state)
     exit_for(VMX_EXIT_PREEMPTION_TIMER);
     assert_false(timer());
     assert_int_equal(cpu->exits[EXIT_STEP], 1);
-}
-
-/* A signal that came before the core was known to be deaf is held until its SIPI. */
-static void a_signal_at_a_waiting_core_is_absorbed_later(void **state)
-{
-    (void)state;
-    vmx_init_exit(cpu);
-    letter = true;
-    vmx_before_entry(cpu);
-    vmx_sipi_exit(cpu);
-    letter = false;
-    vmx_before_entry(cpu);
-    assert_true(timer());
-    vmx_init_exit(cpu);
-    assert_int_equal(resets, 1);
 }
 
 /* --- exits ----------------------------------------------------------------------------------- */
@@ -922,7 +1078,13 @@ static void ept_format(void **state)
     assert_int_equal(map.type(GIB(3)), 0);
     assert_int_equal(hv.phys_limit, BIT(48));
     map.root = (u64 *)0x5000;
-    assert_int_equal(vmx_ept_pointer(&map), 0x5000 | 3 << 3 | 6);
+    assert_int_equal(vmx_ept_pointer(&map, map.root), 0x5000 | 3 << 3 | 6);
+    cpu->guest->map = map;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EPT_POINTER], 0x5000 | 3 << 3 | 6);
+    cpu->apic_base = 1;
+    vmx_map_changed(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EPT_POINTER], 0x9000 | 3 << 3 | 6);
 }
 
 static void ept_violations(void **state)
@@ -1018,6 +1180,86 @@ static void xsetbv_is_the_processors_to_judge(void **state)
     assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
 }
 
+/* No other exception of a guest's exits. */
+static void a_partitions_machine_checks_exit(void **state)
+{
+    (void)state;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EXCEPTION_BITMAP], 0);
+    cpu->guest->index = 1;
+    vmx_set_controls(cpu);
+    assert_int_equal(fake_vmcs[VMCS_EXCEPTION_BITMAP], BIT(18));
+    guests_checks = hosts_checks = 0;
+    fake_vmcs[VMCS_EXIT_EVENT] = EVENT_VALID | EVENT_HARDWARE << 8 | 18;
+    exit_for(VMX_EXIT_EXCEPTION_NMI);
+    assert_int_equal(guests_checks, 1);
+    fake_vmcs[VMCS_EXIT_EVENT] = EVENT_VALID | EVENT_HARDWARE << 8 | 14;
+    if (!setjmp(stopped)) {
+        exit_for(VMX_EXIT_EXCEPTION_NMI);
+        fail();
+    }
+    exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MCE); /* to be entered again */
+    assert_int_equal(hosts_checks, 1);
+    assert_int_equal(guests_checks, 1);
+}
+
+/* Or its machine check would be a shutdown. It reads what it wrote. */
+static void mce_is_a_partitions_view(void **state)
+{
+    (void)state;
+    vmx_write_cr4(cpu, CR4_PAE);
+    assert_false(fake_vmcs[VMCS_CR4_MASK] & CR4_MCE);
+    cpu->guest->index = 1;
+    vmx_write_cr4(cpu, CR4_PAE);
+    assert_true(fake_vmcs[VMCS_CR4_MASK] & CR4_MCE);
+    assert_true(fake_vmcs[VMCS_GUEST_CR4] & CR4_MCE);
+    assert_int_equal(vmx_read_cr4(), CR4_PAE);
+    assert_true(mov_cr4(CR4_PAE | CR4_MCE));
+    assert_int_equal(vmx_read_cr4(), CR4_PAE | CR4_MCE);
+    assert_true(mov_cr4(CR4_PAE));
+    assert_int_equal(vmx_read_cr4(), CR4_PAE);
+    assert_true(fake_vmcs[VMCS_GUEST_CR4] & CR4_MCE);
+}
+
+/* Asked before anything is said: the second time it does not return. */
+static void a_refused_entry_asks_whether_it_is_the_second(void **state)
+{
+    (void)state;
+    refusals = 0;
+    if (!setjmp(stopped))
+        exit_for(VMX_EXIT_FAILED_ENTRY | VMX_EXIT_ENTRY_MSR);
+    assert_int_equal(refusals, 1);
+    if (!setjmp(stopped))
+        vmx_entry_failed(cpu);
+    assert_int_equal(refusals, 2);
+    if (!setjmp(stopped))
+        exit_for(VMX_EXIT_TASK_SWITCH);
+    assert_int_equal(refusals, 2);
+}
+
+/* Bochs has XSETBV exit before it looks at CPL. */
+static void user_code_gets_nothing_done_that_is_privileged(void **state)
+{
+    static const u8 reasons[] = {VMX_EXIT_XSETBV, VMX_EXIT_INVD, VMX_EXIT_WBINVD,
+                                 VMX_EXIT_CR_ACCESS};
+
+    (void)state;
+    vmx_write_cr0(cpu, CR0_PE | CR0_ET | CR0_NE);
+    fake_vmcs[VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS] = 3 << 5;
+    fake_vmcs[VMCS_QUALIFICATION] = RAX << 8; /* MOV to CR0 */
+    fake_vmcs[VMCS_EXIT_LENGTH] = 3;
+    cpu->regs[RAX] = 3;
+    for (u32 i = 0; i < COUNT(reasons); i++) {
+        fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+        exit_for(reasons[i]);
+        assert_int_equal(EVENT_VECTOR(fake_vmcs[VMCS_ENTRY_EVENT]), GP);
+        assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], 0);
+    }
+    assert_int_equal(fake.wbinvds, 0);
+    assert_int_equal(cpu->exits[EXIT_XSETBV], 0);
+    assert_int_equal(fake_vmcs[VMCS_CR0_SHADOW], CR0_PE | CR0_ET | CR0_NE);
+}
+
 static void stops_with_a_report(void **state)
 {
     static const u64 reasons[] = {VMX_EXIT_TASK_SWITCH, VMX_EXIT_EPT_MISCONFIG, 1,
@@ -1038,6 +1280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(captured_state_is_accepted),
+        TEST(captured_debugctl_is_the_guests),
         TEST(null_tr_becomes_a_busy_tss),
         TEST(a_tss_has_a_long_base),
         TEST(state_after_sipi_is_accepted),
@@ -1050,13 +1293,17 @@ int main(void)
         TEST(an_nmi_waits_for_iret),
         TEST(a_machine_check_comes_before_an_nmi),
         TEST(an_interrupted_event_is_delivered_again),
+        TEST(an_interrupted_event_goes_before_an_nmi),
+        TEST(an_init_forgets_what_was_being_delivered),
+        TEST(an_apic_page_is_no_stack),
         TEST(gp_has_an_error_code_in_protected_mode),
-        TEST(init_waits_in_hardware),
-        TEST(nothing_is_delivered_to_a_waiting_core),
+        TEST(after_init_and_sipi_a_core_starts_anew),
+        TEST(a_partitions_core_waits_in_the_host),
         TEST(init_at_the_boot_processor_resets),
         TEST(a_kick_is_no_init),
+        TEST(a_second_signal_is_absorbed),
+        TEST(an_init_that_comes_with_a_kick_is_not_lost),
         TEST(without_a_held_init_the_timer_ends_it),
-        TEST(a_signal_at_a_waiting_core_is_absorbed_later),
         TEST(an_emulated_instruction_ends_like_a_real_one),
         TEST(an_instruction_may_end_at_4_gib),
         TEST(msrs_by_halves),
@@ -1069,6 +1316,10 @@ int main(void)
         TEST(outs_by_its_description),
         TEST(what_a_guest_has_not),
         TEST(xsetbv_is_the_processors_to_judge),
+        TEST(a_partitions_machine_checks_exit),
+        TEST(mce_is_a_partitions_view),
+        TEST(a_refused_entry_asks_whether_it_is_the_second),
+        TEST(user_code_gets_nothing_done_that_is_privileged),
         TEST(stops_with_a_report),
         TEST(a_partition_switches_no_cache_off),
         TEST(a_partition_starts_as_the_boot_protocol_says),

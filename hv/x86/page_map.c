@@ -180,6 +180,27 @@ u64 page_map_lookup(const struct page_map *map, u64 address)
     }
 }
 
+static void copy_entries(u64 *to, const u64 *from, u32 except)
+{
+    for (u32 i = 0; i < 512; i++)
+        if (i != except)
+            *(volatile u64 *)&to[i] = from[i];
+}
+
+void page_map_twin(const struct page_map *map, u64 *twin, u64 address, u64 leaf)
+{
+    const u64 *table = map->root;
+
+    for (u32 level = map->levels; level; level--, twin += 512) {
+        u32 own = index_of(address, level);
+        u64 below = (u64)(uintptr_t)(twin + 512) | map->table_bits;
+
+        copy_entries(twin, table, own);
+        *(volatile u64 *)&twin[own] = level > 1 ? below : leaf;
+        table = (const u64 *)(uintptr_t)(table[own] & PTE_ADDRESS);
+    }
+}
+
 static bool table_reaches(const u64 *table, u32 level, u64 start, u64 end)
 {
     const u64 *below = NULL; /* of tables of ones many entries in a row are the same */

@@ -65,6 +65,11 @@ u64 *page_map_entry(struct page_map *map, u64 address);
  * keeps the type it had. */
 bool page_map_retype(struct page_map *map, u64 type_mask);
 
+/* A second map: all of `map` but for the page of `address`, for which it has `leaf`. Its root and
+ * its own tables on the way there are `map->levels` pages in a row. Once `map` has an entry of
+ * 4 KiB for the page; and again whenever it has changed, under running guests. */
+void page_map_twin(const struct page_map *map, u64 *twin, u64 address, u64 leaf);
+
 /* Whether any leaf maps a part of [start, end). */
 bool page_map_reaches(const struct page_map *map, u64 start, u64 end);
 

@@ -244,6 +244,45 @@ static void ones_in_the_middle(void **state)
     free(memory);
 }
 
+/* Wherever it is asked, but at that page, it says what the map says; so too after changes. */
+static void expect_twin(const struct page_map *map, u64 *root, u64 address, u64 leaf)
+{
+    struct page_map twin = *map;
+
+    twin.root = root;
+    for (u64 at = 0; at < GIB(6); at += MIB(2))
+        if (ALIGN_DOWN(address, MIB(2)) != at)
+            assert_int_equal(page_map_lookup(&twin, at), page_map_lookup(map, at));
+    assert_int_equal(page_map_lookup(&twin, address - 1), page_map_lookup(map, address - 1));
+    assert_int_equal(page_map_lookup(&twin, address), leaf);
+    assert_int_equal(page_map_lookup(&twin, address + KIB(4)),
+                     page_map_lookup(map, address + KIB(4)));
+}
+
+static void a_twin_differs_in_one_page(void **state)
+{
+    const u64 address = 0xfee00000, leaf = 0x5000 | RW;
+
+    (void)state;
+    for (u32 levels = 4; levels <= 5; levels++) {
+        struct page_map map = new_map(32, levels, true);
+        u64 *twin = pages_alloc(&pool, levels);
+
+        assert_true(page_map_range(&map, 0, GIB(4), RW));
+        assert_true(page_map_range(&map, address, address + KIB(4), RW & ~PTE_WRITE));
+        page_map_twin(&map, twin, address, leaf);
+        expect_twin(&map, twin, address, leaf);
+        assert_int_equal(page_map_lookup(&map, address), address | (RW & ~PTE_WRITE));
+
+        assert_true(page_map_range(&map, GIB(5), GIB(6), RW));         /* a first touch */
+        assert_true(page_map_range(&map, GIB(1), GIB(1) + KIB(8), 0)); /* splits above ... */
+        assert_true(page_map_range(&map, 0xfee02000, 0xfee03000, 0));  /* ... and beside it */
+        page_map_twin(&map, twin, address, leaf);
+        expect_twin(&map, twin, address, leaf);
+        free(memory);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +297,7 @@ int main(void)
         cmocka_unit_test(without_pages_a_type_stays),
         cmocka_unit_test(memory_elsewhere_and_ones),
         cmocka_unit_test(ones_in_the_middle),
+        cmocka_unit_test(a_twin_differs_in_one_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@ import sys
 import time
 import tty
 
-from . import machine
+from . import machine, patience
 from .qemu import OVMF
 from .verdict import NO_EMULATOR, BedError, End, verdict
 
@@ -27,7 +27,7 @@ display_library: nogui
 romimage: file={flash}, address={address:#x}, options=none
 vgaromimage: file={empty}
 cpu: model={model}, count={cpus}:1:1, ips={ips}, quantum=16, reset_on_triple_fault=0, ignore_bad_msrs={ignore}, \
-exclude_features="rdrand,rdseed,mwait,mwaitx"{add}
+exclude_features="{left_out}"{add}
 memory: guest={memory}, host={memory}
 pci: enabled=1, chipset=i440fx
 clock: sync=none, time0=1700000000
@@ -38,12 +38,11 @@ panic: action=fatal
 error: action=report
 info: action=report
 debug: action=ignore
-"""
+{more}"""
 
 
 def add_arguments(parser):
     group = parser.add_argument_group("bed P only")
-    group.add_argument("--vendor", choices=sorted(MODELS), default="intel")
     group.add_argument("--model", metavar="NAME", help="Bochs' name of a CPU, else the vendor's default")
     group.add_argument("--skid", type=int, default=0, metavar="N",
                        help="instructions between an overflow and its interrupt")
@@ -56,7 +55,9 @@ def check(options):
     for name in UNSUPPORTED:
         if getattr(options, name) not in (None, False, "", []):
             raise BedError(f"bed P has no --{name.replace('_', '-')}")
-    if options.cpu != "max":
+    if options.accel != "tcg":
+        raise BedError("bed P is an emulator: --accel is bed Q's")
+    if options.cpu:
         raise BedError("bed P takes --model, not --cpu")
 
 
@@ -107,7 +108,7 @@ def disks(options, image):
     yield "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n"
 
 
-def configuration(options, folder, image, serial):
+def configuration(options, folder, image, serial, settings):
     rom = flash(options, folder)
     empty = os.path.join(folder, "no-vga.rom")
     with open(empty, "wb"):
@@ -116,7 +117,7 @@ def configuration(options, folder, image, serial):
         flash=rom, address=(1 << 32) - os.path.getsize(rom), empty=empty, cpus=options.cpus,
         model=options.model or MODELS[options.vendor], memory=options.memory, ips=options.ips, serial=serial,
         ignore=int(options.stock), add=', add_features="x2apic"' if options.x2apic and is_amd(options) else "",
-        log=os.path.join(folder, "bochs.log"))
+        log=os.path.join(folder, "bochs.log"), **settings)
     path = os.path.join(folder, "bochsrc")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text + "".join(disks(options, image)))
@@ -148,14 +149,20 @@ class Bochs:
         self.process = None
         self.selector = selectors.PollSelector()  # epoll takes no files, which stdin may be
 
+    def settings(self):
+        return {"left_out": "rdrand,rdseed,mwait,mwaitx", "more": ""}
+
+    def fds(self):
+        return [self.reporter, self.slave]
+
     def start(self, program, image):
-        command = [program, "-q", "-f", configuration(self.options, self.folder, image, self.serial)]
+        command = [program, "-q", "-f", configuration(self.options, self.folder, image, self.serial, self.settings())]
         chosen = f"skid={self.options.skid} reboots={self.options.reboots} {self.options.pmu} report={self.reporter}"
         environment = {**os.environ, "CEDE_PMU": chosen, "BXSHARE": self.folder}
         with open(os.path.join(self.folder, "output"), "wb") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-                pass_fds=[self.reporter, self.slave], env=environment, preexec_fn=machine.die_with_parent)
+                pass_fds=self.fds(), env=environment, preexec_fn=machine.die_with_parent)
         os.close(self.reporter)
         self.selector.register(self.master, selectors.EVENT_READ, self.on_serial)
         self.selector.register(self.report, selectors.EVENT_READ, self.on_report)
@@ -174,8 +181,7 @@ class Bochs:
 
     def watch(self):
         """Until the emulator has ended and its output is read. -> why it was stopped, '' = it ended by itself"""
-        limit = self.options.timeout
-        deadline = time.monotonic() + limit if limit else None
+        start = time.monotonic()
         while True:
             events = self.selector.select(0.2)
             for key, _ in events:
@@ -185,11 +191,16 @@ class Bochs:
                 return ""
             if self.keyboard and self.keyboard.attend(self.selector):
                 return "input"
-            now = time.monotonic()
-            if self.wire.panicked_at and now > self.wire.panicked_at + machine.PANIC_GRACE:
+            if self.wire.panicked_at and patience.over(self.wire.panicked_at, machine.PANIC_GRACE):
                 return "panic"
-            if deadline and now > deadline:
+            if patience.over(start, self.options.timeout):
                 return "timeout"
+            if why := self.over():
+                return why
+
+    def over(self):
+        """-> why the run is to be ended, besides what is looked for here"""
+        return ""
 
     def log(self, name="bochs.log"):
         try:

@@ -7,11 +7,13 @@ import signal
 import sys
 import tempfile
 
-from . import bochs, machine, qemu, volume
+from . import bochs, kvm, machine, nested, nested_p, qemu, saved, volume
 from .verdict import SETUP, BedError, verdict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 BUILD = os.path.join(ROOT, "build")
+DEFAULT_TIMEOUT = {"Q": 180, "P": 180, "N": 400}
+DEFAULT_VENDOR = {"Q": "amd", "P": "intel", "N": "amd"}
 LONGEST = 10 ** 6  # seconds
 
 EPILOG = """exit status: 0 to 99 the value that the guest wrote to port 0xf4, 0 also for a power-off and for --prompt;
@@ -28,14 +30,15 @@ def parser():
     p = Parser(prog="tools/bed", epilog=EPILOG, allow_abbrev=False,
                formatter_class=argparse.RawDescriptionHelpFormatter,
                description="Boots an EFI program on an emulated machine, under Cede unless --bare.")
-    p.add_argument("bed", choices=["Q", "P"], help="Q: QEMU (AMD); P: Bochs with a PMU that counts")
+    p.add_argument("bed", choices=["Q", "P", "N"],
+                   help="Q: QEMU (AMD); P: Bochs with a PMU that counts; N: KVM's nested virtualization, in an emulator")
     p.add_argument("file", nargs="?", metavar="FILE.efi",
                    help="any EFI program, a kernel included; none: Cede's own choice, e.g. a --disk")
     p.add_argument("--bare", action="store_true", help="without Cede")
     p.add_argument("--cpus", type=int, default=1, metavar="N")
     p.add_argument("--memory", type=int, default=512, metavar="MB")
     p.add_argument("--timeout", type=float, metavar="S",
-                   help="seconds until 124 (default 180; none with --interactive)")
+                   help="seconds until 124, more on a busy machine (default 180, bed N 400; none with --interactive)")
     p.add_argument("--x2apic", action="store_true", help="interrupt remapping, so that OSes use x2APIC")
     p.add_argument("--icount", type=int, metavar="N", help="TSC = executed instructions * 2^N")
     p.add_argument("--reboots", type=int, default=0, metavar="N", help="resets that do not end the run")
@@ -52,14 +55,19 @@ def parser():
     p.add_argument("--prompt", metavar="REGEX",
                    help="--interactive without a terminal: type a line of stdin when the guest shows this; done at its end")
     p.add_argument("--vga", action="store_true", help="a display adapter: firmware has a GOP")
-    p.add_argument("--cpu", default="max", metavar="MODEL", help="QEMU's -cpu, e.g. max,-svm")
+    p.add_argument("--cpu", default="", metavar="MODEL",
+                   help="QEMU's -cpu, e.g. max,-svm (default max; host on KVM, and on bed N)")
+    p.add_argument("--accel", choices=["tcg", "kvm"], default="tcg",
+                   help="bed Q: kvm runs it on this machine's own virtualization, nested")
     p.add_argument("--firmware", metavar="CODE,VARS", help="other UEFI firmware than OVMF's default")
     p.add_argument("--secure-boot", action="store_true", help="OVMF with its snake-oil keys enrolled")
     p.add_argument("--launcher", metavar="FILE", help="BOOTX64.EFI instead of Cede or the bare launcher")
     p.add_argument("--image", metavar="IMG", help="boot this disk image as it is; FILE and its like are moot")
     p.add_argument("--qemu", metavar="PATH", help="default: tools/setup's QEMU 10, else the system's")
     p.add_argument("--qemu-arg", action="append", default=[], metavar="ARG", help="passed on as it is")
+    p.add_argument("--vendor", choices=["amd", "intel"], help="beds P (default intel) and N (default amd)")
     bochs.add_arguments(p)
+    nested.add_arguments(p)
     return p
 
 
@@ -70,13 +78,17 @@ def checked(arguments):
     if options.reboots < 0:
         raise BedError("--reboots wants a number from 0")
     if options.timeout is None:
-        options.timeout = 0 if options.interactive else 180
+        options.timeout = 0 if options.interactive else DEFAULT_TIMEOUT[options.bed]
+    if options.vendor is None:
+        options.vendor = DEFAULT_VENDOR[options.bed]
     if not 0 <= options.timeout <= LONGEST:
         raise BedError(f"--timeout wants seconds from 0 (none) to {LONGEST}")
     try:
         re.compile(options.prompt or "")
     except re.error as error:
         raise BedError(f"--prompt {options.prompt}: {error}") from None
+    if options.bed == "Q" and options.vendor == "intel" and options.accel == "tcg":
+        raise BedError("bed Q emulates AMD only: Intel is bed P's")
     return options
 
 
@@ -130,6 +142,11 @@ def boot_image(options, folder):
 def run(options, folder):
     if options.bed == "P":
         return bochs.run(options, folder, lambda: boot_image(options, folder))
+    if options.bed == "N":
+        run_nested = {"amd": saved.run, "intel": nested_p.run}[options.vendor]
+        return verdict(run_nested(options, folder, lambda: boot_image(options, folder)))
+    if options.accel == "kvm":
+        kvm.check(options)
     emulator = qemu.find(options.qemu or qemu.default_path())
 
     def command(control_fd, reset_log):

@@ -13,6 +13,7 @@ import termios
 import time
 import tty
 
+from . import patience
 from .verdict import End
 
 PANIC = b"cede: panic"
@@ -39,6 +40,7 @@ class Control:
         self.ours, self.theirs = socket.socketpair()
         self.buffer = b""
         self.started = False
+        self.stopped = False
         self.cause = ""
         self.resets_left = reboots
         self.resets_used_up = False
@@ -67,6 +69,8 @@ class Control:
             self.send("cont")
         elif message.get("event") == "RESUME":
             self.started = True
+        elif message.get("event") == "STOP":
+            self.stopped = True
         elif message.get("event") == "SHUTDOWN":
             self.cause = message["data"]["reason"]
         elif message.get("event") == "RESET" and message["data"]["guest"]:
@@ -263,22 +267,24 @@ class Machine:
     def streams(self):
         return [key for key in self.selector.get_map().values() if key.fileobj != 0]
 
+    def turn(self):
+        """What has arrived goes where it belongs; waits a moment if nothing has."""
+        for key, _ in self.selector.select(0.2):
+            if not key.data(key.fileobj):
+                self.selector.unregister(key.fileobj)
+
     def watch(self):
         """Until the emulator has closed all it had open. -> why it was stopped, '' = it ended by itself"""
-        limit = self.options.timeout
-        deadline = time.monotonic() + limit if limit else None
+        start = time.monotonic()
         while self.streams():
-            for key, _ in self.selector.select(0.2):
-                if not key.data(key.fileobj):
-                    self.selector.unregister(key.fileobj)
+            self.turn()
             if self.keyboard and self.keyboard.attend(self.selector):
                 return "input"
-            now = time.monotonic()
-            if self.wire.panicked_at and now > self.wire.panicked_at + PANIC_GRACE:
+            if self.wire.panicked_at and patience.over(self.wire.panicked_at, PANIC_GRACE):
                 return "panic"
             if self.control.resets_used_up:
                 return "resets"
-            if deadline and now > deadline:
+            if patience.over(start, self.options.timeout):
                 return "timeout"
         return ""
 

@@ -11,6 +11,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 PRIVATE = os.path.join(CACHE, "qemu-10", "usr", "bin", "qemu-system-x86_64")
 PROGRAM = "qemu-system-x86_64"
 OVMF = "/usr/share/OVMF/OVMF_{}_4M{}.fd"
+DEFAULT_CPU = {"tcg": "max", "kvm": "host"}
 X2APIC_SINCE = 10  # the first QEMU whose TCG has an x2APIC
 
 
@@ -43,7 +44,8 @@ def data_folders(path):
     return ["-L", own, "-L", "/usr/share/seabios", "-L", "/usr/lib/ipxe/qemu"]
 
 
-def firmware(options):
+def firmware_files(options):
+    """-> (code, variables)"""
     if options.firmware:
         code, separator, variables = options.firmware.partition(",")
         if not separator:
@@ -55,6 +57,10 @@ def firmware(options):
     for path in (code, variables):
         if not os.path.isfile(path):
             raise BedError(f"{path}: no such firmware; tools/setup test installs OVMF")
+    return code, variables
+
+
+def firmware(code, variables):
     return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
             "-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={variables}"]
 
@@ -66,7 +72,7 @@ def machine(options, path):
         kind += ",smm=on"
         extra += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
     if options.x2apic:
-        if major_version(path) < X2APIC_SINCE:
+        if options.accel == "tcg" and major_version(path) < X2APIC_SINCE:
             raise BedError(f"--x2apic needs QEMU {X2APIC_SINCE} or newer: {path} has no x2APIC in TCG; "
                            "tools/setup test fetches one where it can be had")
         kind += ",kernel-irqchip=split"
@@ -75,26 +81,26 @@ def machine(options, path):
 
 
 def accelerator(options):
+    if options.accel == "kvm":
+        return ["-accel", "kvm"]
     if options.icount is None:
         return ["-accel", "tcg,thread=multi"]
     return ["-accel", "tcg,thread=single", "-icount", f"shift={options.icount},sleep=off"]
 
 
-def disk(path, number, snapshot):
-    with open(path, "rb") as file:
-        kind = "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
-    return ["-drive", f"if=none,id=disk{number},format={kind},file={path}{snapshot}",
-            "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}"]
+def disk_format(path):
+    try:
+        with open(path, "rb") as file:
+            return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+    except OSError:
+        raise BedError(f"{path}: no such disk image") from None
 
 
-def disks(options, image):
-    for path in options.disk:
-        if not os.path.isfile(path):
-            raise BedError(f"{path}: no such disk image")
-    command = disk(image, 0, ",snapshot=on")
-    for number, path in enumerate(options.disk, start=1):
-        command += disk(path, number, ",snapshot=on")
-    return command
+def disks(images, how):
+    """`images`: [(path, format)], the first one is booted from first. `how`: -drive's other options"""
+    for number, (path, kind) in enumerate(images):
+        yield from ("-drive", f"if=none,id=disk{number},format={kind},file={path},{how}",
+                    "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}")
 
 
 def serial(options):
@@ -105,17 +111,22 @@ def serial(options):
     return command
 
 
-def command_line(options, path, image, control_fd, reset_log):
-    """The machine waits (-S) until the control socket says go. `reset_log` gets a line per triple fault."""
-    command = [path, *data_folders(path), "-nodefaults", "-display", "none", "-S",
-               *machine(options, path), *accelerator(options),
-               "-cpu", options.cpu, "-smp", str(options.cpus), "-m", str(options.memory),
-               *firmware(options), *disks(options, image), *serial(options),
-               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-               "-chardev", f"socket,id=control,fd={control_fd}", "-mon", "chardev=control,mode=control",
-               "-d", "cpu_reset", "-D", reset_log]
+def guest_machine(options, path, its_firmware, its_disks):
+    """What the guest finds, wherever the emulator runs: all but its serial wires. It waits (-S) until it is told to go."""
+    command = ["-nodefaults", "-display", "none", "-S", *machine(options, path),
+               "-cpu", options.cpu or DEFAULT_CPU[options.accel],
+               "-smp", str(options.cpus), "-m", str(options.memory), *its_firmware, *its_disks,
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-mon", "chardev=control,mode=control"]
     if options.vga:
         command += ["-vga", "std"]
     if not options.reboots:
         command += ["-no-reboot"]
     return command + options.qemu_arg
+
+
+def command_line(options, path, image, control_fd, reset_log):
+    """`reset_log` gets a line per triple fault."""
+    images = [(name, disk_format(name)) for name in [image] + options.disk]
+    return [path, *data_folders(path), *accelerator(options), *serial(options),
+            "-chardev", f"socket,id=control,fd={control_fd}", "-d", "cpu_reset", "-D", reset_log,
+            *guest_machine(options, path, firmware(*firmware_files(options)), disks(images, "snapshot=on"))]

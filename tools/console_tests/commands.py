@@ -71,9 +71,11 @@ def policies(m):
     for command, answer in (("policy full", "policy full: 2 cores"), ("policy", "mode            full"),
                             ("policy begin", "a list begins"), ("allow 0xc0/0x00 # instructions", ""),
                             ("# a comment", ""), ("deny 0xc2/0x00", ""),
-                            ("policy commit", "policy filtered, another list: 2 cores"), ("policy", "events  1\n"),
-                            ("policy begin", "a list"), ("allow 0xzz", "error: line 1"), ("policy commit", "wrong"),
-                            ("policy", "events  1\n"), ("policy architectural", "another list: 2 cores")):
+                            ("policy commit", "policy filtered, a list of 2 lines: 2 cores"), ("policy", "events  1\n"),
+                            ("policy begin", "a list"), ("allow 0xzz", "error: line 1"), ("deny 0xc2/0x00", ""),
+                            ("policy commit", "error: line 1"), ("policy", "events  1\n"),
+                            ("policy commit", "the list allows nothing"), ("policy", "events  1\n"),
+                            ("policy architectural", "a list of 1 lines: 2 cores")):
         said = m.prompt(command)
         check(answer in said, f"{command}: {said}, not {answer}")
     m.to_guest()
@@ -85,6 +87,14 @@ def mistakes(m):
                     "a b c d e f g h i j"):
         check("error: " in m.prompt(command), f"{command} is taken")
     m.to_guest()
+
+
+def outcomes(m):
+    """What was done, when, and what came of it."""
+    log = m.prompt("log 100").replace("\n  ", " ")
+    for entry in (r"pause 0: paused guest 0: 2 cores", r"policy commit: policy filtered, a list of 2 lines: 2 cores",
+                  r"policy commit: refused: the list allows nothing", r"resume 0: refused: guest 0 is not paused"):
+        check(re.search(rf"^cede: console: at [1-9]\d* s: {entry}", log, re.M), f"the log has no {entry}: {log}")
 
 
 def ending(m, command):
@@ -105,7 +115,7 @@ def commands():
         policies(m)
         mistakes(m)
         m.to_prompt()
-        check("console: pause 0" in m.prompt("log 100"), "the log does not know of the pause")
+        outcomes(m)
         m.to_guest()
         check(m.shell("echo alive") == "alive\n", "the guest is gone")
         check(ending(m, "poweroff") == 0, "the machine is not off")
@@ -119,4 +129,5 @@ def readonly():
         for command in ("policy full", "policy begin", "allow all", "pause 0", "resume 0", "reset 0", "reboot", "poweroff"):
             check("readonly" in m.prompt(command), f"{command} is not refused")
         check("running" in m.prompt("guests"), "the guest does not run")
+        check("reboot: refused: console-lock" in m.prompt("log"), "the log does not tell of it")
         m.to_guest()

@@ -9,13 +9,15 @@ import subprocess
 import tempfile
 import time
 
+from bedlib import patience
+
 TOOLS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILD = os.path.join(os.path.dirname(TOOLS), "build")
 LINUX = os.path.join(BUILD, "linux")
 ESCAPE = b"\x1d\x1d"
 PROMPT = b"cede> "
 BORDERS = (b"\r\n[Cede]\r\n", b"\r\n[guest]\r\n")  # what Cede says when somebody comes, and when they go
-LIMIT = 120  # seconds
+LIMIT = 120  # seconds, of a machine that is not busy
 
 Q, Q_X2APIC = ("Q",), ("Q", "--x2apic")
 P_AMD, P_INTEL = ("P", "--vendor", "amd"), ("P", "--vendor", "intel")
@@ -144,9 +146,9 @@ class Machine:
 
     def until(self, what, asked):
         """-> asked(), when it is neither None nor False"""
-        end = time.monotonic() + LIMIT
+        start = time.monotonic()
         while (answer := asked()) is None or answer is False:
-            check(time.monotonic() < end, f"{what} has not come")
+            check(not patience.over(start, LIMIT), f"{what} has not come")
             self.receive(1)
         return answer
 
@@ -159,9 +161,10 @@ class Machine:
 
     def end(self):
         """Waits for the machine's end. -> tools/bed's exit status"""
+        start = time.monotonic()
         try:
-            while self.receive(LIMIT):
-                pass
+            while not patience.over(start, LIMIT):
+                start = time.monotonic() if self.receive(1) else start
         except Ended:
             return self.process.wait()
         raise Failed("the machine goes on")
@@ -184,8 +187,8 @@ class Machine:
 
     def cedectl(self, *words, status=0):
         """On COM2. -> the answer, a dict, or what was printed"""
-        run = subprocess.run([os.path.join(TOOLS, "cedectl"), "-c", self.com2, "--timeout", "30", "--json", *words],
-                             capture_output=True, text=True, check=False, timeout=LIMIT)
+        run = subprocess.run([os.path.join(TOOLS, "cedectl"), "-c", self.com2, "--timeout", "120", "--json", *words],
+                             capture_output=True, text=True, check=False)
         check(run.returncode == status, f"cedectl {' '.join(words)}: {run.returncode}, {run.stdout}{run.stderr}")
         return json.loads(run.stdout) if run.stdout.startswith("{") else run.stdout
 

@@ -1,6 +1,6 @@
 /*
- * INIT, SIPI and sleep where Bochs departs from the manuals. These functions replace or surround
- * its own by the linker's --wrap, which catches the calls from other files than their own.
+ * INIT, SIPI, IPIs and sleep where Bochs departs from the manuals. These functions replace or
+ * surround its own by the linker's --wrap, which catches the calls from other files than their own.
  */
 #include "machine.h"
 
@@ -38,4 +38,27 @@ extern "C" void __wrap__ZN8BX_CPU_C17enter_sleep_stateEj(BX_CPU_C *c, unsigned s
 {
     pmu_halted(c->which_cpu());
     __real__ZN8BX_CPU_C17enter_sleep_stateEj(c, state);
+}
+
+/* Members that Bochs keeps to itself: an explicit instantiation may name them. */
+template <Bit32u bx_local_apic_c::*high, Bit32u bx_local_apic_c::*low> struct IcrOf {
+    friend void keep_icr(bx_local_apic_c *apic, Bit32u value_high, Bit32u value_low)
+    {
+        apic->*high = value_high;
+        apic->*low = value_low;
+    }
+};
+void keep_icr(bx_local_apic_c *apic, Bit32u value_high, Bit32u value_low);
+template struct IcrOf<&bx_local_apic_c::icr_hi, &bx_local_apic_c::icr_lo>;
+
+/* SDM 3A 11.12.9: the x2APIC's ICR reads as it was written. Bochs' goes on reading as it was in
+ * xAPIC mode. */
+extern "C" bool __real__ZN15bx_local_apic_c12write_x2apicEjjj(bx_local_apic_c *apic, unsigned index,
+                                                              Bit32u high, Bit32u low);
+extern "C" bool __wrap__ZN15bx_local_apic_c12write_x2apicEjjj(bx_local_apic_c *apic, unsigned index,
+                                                              Bit32u high, Bit32u low)
+{
+    if (index == 0x830)
+        keep_icr(apic, high, low);
+    return __real__ZN15bx_local_apic_c12write_x2apicEjjj(apic, index, high, low);
 }

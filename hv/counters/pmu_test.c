@@ -1,0 +1,288 @@
+/* A change of policy as each core meets it, and cores that differ: what one has is what it judges
+ * by. The machine is fake_machine.h's; two cores take turns on it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake/fake_machine.h"
+#define cpuid fake_core_cpuid
+static void fake_core_cpuid(u32 leaf, u32 subleaf, u32 out[4]);
+
+#include "pmu/amd.c"
+#define read_selectors read_intel_selectors
+#undef EVENT
+#include "pmu/intel.c"
+#include "pmu/filter.c"
+#include "pmu/policy.c"
+#include "pmu/denial.c"
+#include "counters/pmu_amd.c"
+#define limit     intel_limit
+#define start     intel_start
+#define zero      intel_zero
+#define follow    intel_follow
+#define selectors intel_selectors
+#define describe  intel_describe
+#include "counters/pmu_intel.c"
+#undef describe
+#undef limit
+#undef start
+#undef zero
+#undef follow
+#undef selectors
+#include "counters/pmu.c"
+
+#define RUNNING (EVTSEL_EN | EVTSEL_USR | EVTSEL_OS)
+#define ALL     (~0ULL)
+#define DENIED  (RUNNING | 0x29)
+
+struct hv hv;
+const struct vendor *vendor;
+
+static struct guest guest;
+static struct cpu cores[2];
+static u32 leaf_0a[4], leaf_7_edx, permissions;
+static u64 list[ALIGN_UP(sizeof(struct filter), PAGE_SIZE) / 8];
+
+static void fake_core_cpuid(u32 leaf, u32 subleaf, u32 out[4])
+{
+    memset(out, 0, 16);
+    if (leaf == 7 && subleaf == 0)
+        out[3] = leaf_7_edx;
+    if (leaf == 0xa)
+        memcpy(out, leaf_0a, 16);
+    if (leaf == 0x80000000)
+        out[0] = 0x80000008;
+    if (leaf == 0x80000001)
+        out[2] = BIT(23);
+}
+
+void *pages_alloc(struct page_pool *pool, u64 pages)
+{
+    (void)pool;
+    return pages * PAGE_SIZE <= sizeof(list) ? list : NULL;
+}
+
+static void code_state(struct cpu *cpu, struct code_state *at)
+{
+    (void)cpu;
+    memset(at, 0, sizeof(*at));
+    at->rip = 0x1234;
+    at->paging.cr3 = 0x5000;
+}
+
+static void permissions_changed(struct cpu *cpu)
+{
+    (void)cpu;
+    permissions++;
+}
+
+static const struct vendor fake_vendor = {.code_state = code_state,
+                                          .permissions_changed = permissions_changed};
+
+/* An E-core of eight counters and fixed ones 0-2 and 4-6, or a P-core of six and 0-3. */
+static void be_core(bool small)
+{
+    memset(&fake, 0, sizeof(fake));
+    leaf_0a[0] = small ? 0x08300805 : 0x08300605;
+    leaf_0a[2] = small ? 0x77 : 0xf;
+    leaf_0a[3] = small ? 0x8603 : 0x8604;
+    for (u32 i = 0; i < (small ? 8 : 6); i++) {
+        fake_msr(IA32_PERFEVTSEL0 + i, 0, ALL);
+        fake_msr(IA32_PMC0 + i, 77, ALL);
+    }
+    for (u32 i = 0; i < 7; i++)
+        if ((small ? 0x77 : 0xf) >> i & 1)
+            fake_msr(IA32_FIXED_CTR0 + i, 77, ALL);
+    fake_msr(IA32_FIXED_CTR_CTRL, 0, small ? 0xbbb0bbb : 0xbbbb);
+}
+
+static void be_amd(void)
+{
+    memset(&fake, 0, sizeof(fake));
+    for (u32 i = 0; i < 6; i++) {
+        fake_msr(MSR_PERF_CTL + 2 * i, 0, ALL);
+        fake_msr(MSR_PERF_CTR + 2 * i, 77, ALL);
+    }
+}
+
+static struct cpu *core(u32 index)
+{
+    return &cores[index];
+}
+
+/* The boot processor is what the machine is when this is called. */
+static void prepare(bool intel, const struct pmu_policy *policy)
+{
+    static struct boot_guest boot;
+    struct msr_context context = {.vendor = intel ? CPU_INTEL : CPU_AMD, .family = 0x19};
+
+    boot = (struct boot_guest){.policy = {.pmu = PMU_FILTERED, .rules = (u64)policy}};
+    memset(&pmu, 0, sizeof(pmu));
+    memset(cores, 0, sizeof(cores));
+    guest = (struct guest){.boot = &boot, .msr = context};
+    cores[0].guest = cores[1].guest = &guest;
+    hv.intel = intel;
+    hv.guests = &guest;
+    vendor = &fake_vendor;
+    permissions = 0;
+    pmu_prepare(&context);
+    assert_true(pmu_prepare_guest(&guest));
+}
+
+static void change(struct cpu *cpu, enum pmu_mode mode, u32 preset)
+{
+    struct pmu_policy policy = {.presets = {(u8)(1U << preset)}};
+
+    pmu_build(&policy);
+    pmu_adopt(&guest, mode, &policy);
+    pmu_update(cpu);
+}
+
+/* Who credits looks at each counter again, not at the first alone. */
+static void every_counter_needs_attention_after_a_change(void **state)
+{
+    (void)state;
+    for (u32 intel = 0; intel < 2; intel++)
+        for (enum pmu_mode mode = PMU_FILTERED; mode <= PMU_OFF; mode++) {
+            if (intel)
+                be_core(true);
+            else
+                be_amd();
+            prepare(intel, NULL);
+            pmu_start(core(0));
+            core(0)->pmu.core.attention = 0;
+            change(core(0), mode, PRESET_ALL);
+            assert_int_equal(core(0)->pmu.core.attention, intel ? 0xff : 0x3f);
+            assert_int_equal(core(0)->pmu.core.mode, mode);
+            assert_int_equal(permissions, 1);
+            core(0)->pmu.core.attention = 0;
+            pmu_update(core(0)); /* nothing new */
+            assert_int_equal(core(0)->pmu.core.attention, 0);
+            assert_int_equal(permissions, 1);
+        }
+}
+
+static void a_core_that_has_not_started_follows_nothing(void **state)
+{
+    (void)state;
+    be_amd();
+    prepare(false, NULL);
+    change(core(0), PMU_FULL, PRESET_ALL);
+    assert_int_equal(core(0)->pmu.core.generation, 0);
+    assert_int_equal(permissions, 0);
+}
+
+/* What counted until the change and does not after it is on record once, with where it was. */
+static void what_a_change_stops_is_noted(void **state)
+{
+    const struct denial *row;
+
+    (void)state;
+    be_amd();
+    prepare(false, NULL);
+    pmu_start(core(0));
+    change(core(0), PMU_FILTERED, PRESET_ALL);
+    core(0)->pmu.amd.shadow[3] = DENIED;
+    core(0)->pmu.amd.shadow[4] = RUNNING | 0xc0;
+    core(0)->pmu.amd.shadow[5] = 0x29; /* not enabled */
+    change(core(0), PMU_FILTERED, PRESET_ARCHITECTURAL);
+    assert_int_equal(denials_total(&core(0)->pmu.core.denials), 1);
+    row = denial_home(&core(0)->pmu.core.denials, (u32)DENIED);
+    assert_int_equal(row->value, DENIED);
+    assert_int_equal(row->rip, 0x1234);
+    assert_int_equal(row->cr3, 0x5000);
+    assert_int_equal(rdmsr(MSR_PERF_CTL + 6), 0);
+    assert_int_equal(rdmsr(MSR_PERF_CTL + 8), RUNNING | 0xc0 | PERF_CTL_GUEST_ONLY);
+    change(core(0), PMU_OFF, PRESET_ALL);
+    change(core(0), PMU_FILTERED, PRESET_ARCHITECTURAL); /* counted nothing while off */
+    assert_int_equal(denials_total(&core(0)->pmu.core.denials), 1);
+}
+
+/* The MSR table and CPUID go by these. */
+static void grants_follow_the_policy(void **state)
+{
+    static const struct pmu_policy nothing_else = {.presets = {0}};
+
+    (void)state;
+    for (u32 intel = 0; intel < 2; intel++) {
+        u32 full = BIT(FEATURE_CYCLES) | (intel ? 0 : BIT(FEATURE_IRPERF));
+
+        if (intel)
+            be_core(false);
+        else
+            be_amd();
+        prepare(intel, NULL);
+        assert_int_equal(guest.msr.granted, BIT(FEATURE_CYCLES));
+        pmu_adopt(&guest, PMU_FULL, NULL);
+        assert_int_equal(guest.msr.granted, full);
+        pmu_adopt(&guest, PMU_OFF, NULL);
+        assert_int_equal(guest.msr.granted, 0);
+        prepare(intel, &nothing_else);
+        assert_int_equal(guest.msr.granted, 0);
+    }
+}
+
+/* The boot processor is the other kind. */
+static void each_core_of_a_hybrid_is_judged_by_its_own(void **state)
+{
+    (void)state;
+    leaf_7_edx = BIT(15);
+    be_core(false);
+    prepare(true, NULL);
+    assert_true(guest.msr.fixed_restricted);
+    pmu_start(core(0));
+    be_core(true);
+    fake.msr[fake_msr_index(IA32_FIXED_CTR_CTRL)].value = 0x3330003;
+    fake.msr[fake_msr_index(IA32_PERFEVTSEL0 + 7)].value = DENIED;
+    pmu_start(core(1));
+    assert_int_equal(rdmsr(IA32_FIXED_CTR_CTRL), 0x3);
+    assert_int_equal(rdmsr(IA32_PERFEVTSEL0 + 7), 0);
+    assert_int_equal(core(1)->pmu.intel.shadow[7], DENIED);
+    assert_int_equal(core(1)->pmu.intel.caps.general, 0xff);
+    assert_int_equal(core(1)->pmu.intel.caps.fixed, 0x77);
+    assert_int_equal(core(1)->pmu.core.attention, 0xff);
+    assert_int_equal(core(0)->pmu.intel.caps.general, 0x3f);
+    assert_int_equal(core(0)->pmu.intel.caps.fixed, 0xf);
+    assert_int_equal(core(0)->pmu.core.attention, 0x3f);
+    leaf_7_edx = 0;
+}
+
+/* All that this core has, and none that it lacks: those fault. */
+static void a_new_life_finds_zeros(void **state)
+{
+    (void)state;
+    be_core(false);
+    prepare(true, NULL);
+    be_core(true);
+    fake.msr[fake_msr_index(IA32_PERFEVTSEL0 + 7)].value = RUNNING | 0xc0;
+    fake.msr[fake_msr_index(IA32_FIXED_CTR_CTRL)].value = 0xbbb;
+    pmu_start(core(1));
+    pmu_restart(core(1));
+    for (u32 i = 0; i < fake.msrs; i++)
+        if (fake.msr[i].value)
+            fail_msg("%x: %lx", fake.msr[i].number, fake.msr[i].value);
+    assert_int_equal(core(1)->pmu.intel.shadow[7], 0);
+    assert_true(core(1)->pmu_started);
+    be_amd();
+    prepare(false, NULL);
+    fake.msr[0].value = RUNNING | 0xc0;
+    pmu_restart(core(0));
+    for (u32 i = 0; i < fake.msrs; i++)
+        assert_int_equal(fake.msr[i].value & ~PERF_CTL_GUEST_ONLY, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_counter_needs_attention_after_a_change),
+        cmocka_unit_test(a_core_that_has_not_started_follows_nothing),
+        cmocka_unit_test(what_a_change_stops_is_noted),
+        cmocka_unit_test(grants_follow_the_policy),
+        cmocka_unit_test(each_core_of_a_hybrid_is_judged_by_its_own),
+        cmocka_unit_test(a_new_life_finds_zeros),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
