@@ -106,17 +106,34 @@ static bool is_addressed(const struct cpu *self, const struct cpu *target, u32 l
            icr_addresses(self, target, low, destination, x2apic);
 }
 
+/* Whether an INIT so addressed takes this one out of its guest. */
+static bool is_to_leave(const struct cpu *self, const struct cpu *target, u32 low, u32 destination,
+                        bool x2apic)
+{
+    return target != self && target->index != hv.info->bsp && target->captured &&
+           is_addressed(self, target, low, destination, x2apic);
+}
+
+static bool any_is_to_leave(const struct cpu *self, u32 low, u32 destination, bool x2apic)
+{
+    for (u32 i = 0; i < hv.info->cpu_count; i++)
+        if (is_to_leave(self, cpu_at(i), low, destination, x2apic))
+            return true;
+    return false;
+}
+
 /* Where INITs do not exit, a core leaves its guest before it is reset: KVM keeps a wrong shadow of
  * the paging of a nested guest that is reset in unpaged code. Nothing that it could hold is held
- * meanwhile. */
+ * meanwhile. An INIT that reaches no core, of which a guest may send many, stops nobody. */
 static void bring_out(struct cpu *self, u32 low, u32 destination, bool x2apic)
 {
+    if (!any_is_to_leave(self, low, destination, x2apic))
+        return;
     kick_stop(self, self->guest);
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         struct cpu *target = cpu_at(i);
 
-        if (target == self || i == hv.info->bsp || !target->captured ||
-            !is_addressed(self, target, low, destination, x2apic))
+        if (!is_to_leave(self, target, low, destination, x2apic))
             continue;
         target->captured = false;
         target->leaving = true;

@@ -572,6 +572,22 @@ static void a_core_that_resets_itself_holds_nothing(void **state)
     assert_false(fake_console_held);
 }
 
+/* A guest may send many of them. */
+static void an_init_that_reaches_nobody_stops_nobody(void **state)
+{
+    (void)state;
+    cpu_at(2)->captured = false; /* waits already */
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    startup_ipi(cpu_at(0), INIT, 0x40, true); /* none of this machine's */
+    startup_ipi(cpu_at(0), (INIT | ICR_LEVEL) & ~(u32)ICR_ASSERT, 2, true);
+    assert_int_equal(stops, 0);
+    if (!setjmp(machine_reset)) {
+        startup_ipi(cpu_at(1), INIT, 0, true); /* the boot processor */
+        fail();
+    }
+    assert_int_equal(stops, 0);
+}
+
 static void with_r_init_nobody_is_brought_out(void **state)
 {
     (void)state;
@@ -613,6 +629,7 @@ int main(void)
         TEST(a_core_leaves_its_guest_before_it_is_reset),
         TEST(a_sender_that_was_sent_an_init_leaves_too),
         TEST(a_core_that_resets_itself_holds_nothing),
+        TEST(an_init_that_reaches_nobody_stops_nobody),
         TEST(with_r_init_nobody_is_brought_out),
     };
 
