@@ -1,10 +1,10 @@
 /* Whether writes to the ICR exit. On AMD, and in a machine of several guests, always. On Intel a
  * sole tenant pays for it only while it starts cores:
  *
- *     watched         while firmware has the machine, and as long as a core (also one that could
- * not be captured) has not been started by the OS since, or since its last INIT; then until the
- * next write to an APIC that is no INIT or SIPI not watched     from there on, until an INIT
- * arrives (guest/startup.c)
+ *     watched       while firmware has the machine, and as long as a core (also one that could not
+ *                   be captured) has not been started by the OS since, or since its last INIT; then
+ *                   until the next write to an APIC that is no INIT or SIPI
+ *     not watched   from there on, until an INIT arrives (guest/startup.c)
  *
  * so that in the steady state nothing exits. A core that its OS has taken offline runs, for Cede,
  * until it gets its INIT. */
