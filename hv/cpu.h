@@ -103,6 +103,7 @@ struct cpu {
     u32 xapic_dfr;
     volatile bool window_open; /* GIF is set for a moment (hv/svm/init_signal.c) ... */
     volatile bool window_nmi;  /* ... and an NMI came in */
+    u64 dr6_before_step;       /* SVM: hv/svm/nmi_held.c */
     bool pmu_started;          /* firmware's selectors were judged */
     bool captured;             /* runs under the hypervisor, so an INIT finds it in a guest */
 

@@ -72,7 +72,7 @@ enum core_state {
     row(KICK, "kick", "all cores were stopped for a moment: a change of policy, a command")        \
     row(CONTROL, "control-reg", "VMX: CR0.NE must stay set, CR4.VMXE and hidden features clear")   \
     row(XSETBV, "xsetbv", "VMX: always exits; done as it is")                                      \
-    row(STEP, "step", "VMX: an NMI or INIT met the hypervisor: delivered one instruction later")   \
+    row(STEP, "step", "VMX, KVM: an NMI met the hypervisor or a handler: delivered after it")     \
     row(SMI, "smi", "an SMI where firmware has not locked SMM: its handler is not the guest's")    \
     row(SHUTDOWN, "shutdown", "a triple fault: reported, then the machine is reset")               \
     row(OTHER, "other", "none is expected: reported, and the core stops")

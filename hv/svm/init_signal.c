@@ -50,6 +50,13 @@ static void wait_for_sipi(struct cpu *cpu)
     svm_reset_state(cpu, vector);
 }
 
+/* Into the host, which drops it. They are blocked afterwards as they were before. */
+void svm_take_blocked_nmi(struct cpu *cpu)
+{
+    unblock_nmi();
+    open_window(cpu);
+}
+
 /* The next entry delivers the guest's NMI that the window took. Where that entry may deliver
  * another event, it is sent once more, and comes when the guest's next IRET unblocks NMIs. */
 static void pass_on_nmi(struct cpu *cpu)
@@ -123,6 +130,8 @@ void svm_nmi_exit(struct cpu *cpu)
     open_window(cpu);
     if (cpu->window_nmi)
         pass_on_nmi(cpu);
+    else
+        svm_hold_nmi(cpu);
 }
 
 /* With GIF clear an INIT would be held for good; QEMU's TCG does not care. What the signal was that

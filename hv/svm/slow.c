@@ -276,6 +276,13 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
         cpu->exits[EXIT_VIRT_INSN]++;
         svm_inject(vmcb, UD);
         return;
+    case VMEXIT_IRET:
+        svm_iret_exit(cpu);
+        return;
+    case VMEXIT_EXCEPTION + DB:
+        complete_event(cpu);
+        svm_stepped(cpu);
+        return;
     case VMEXIT_EXCEPTION + MC_VECTOR:
         complete_event(cpu);
         exit_machine_check(cpu);

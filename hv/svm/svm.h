@@ -48,9 +48,15 @@ void svm_nmi_exit(struct cpu *cpu);
 u32 svm_signal_icr(void);
 void svm_absorb_signal(struct cpu *cpu);
 void svm_breathe(struct cpu *cpu);
+void svm_take_blocked_nmi(struct cpu *cpu);
 void svm_let_smi_in(struct cpu *cpu);
 __attribute__((noreturn)) void svm_await_reset(struct cpu *cpu);
 bool svm_let_in(struct cpu *cpu, u64 vector);
+
+/* hv/svm/nmi_held.c: an NMI exit whose NMI is blocked; IRET; #DB. */
+void svm_hold_nmi(struct cpu *cpu);
+void svm_iret_exit(struct cpu *cpu);
+void svm_stepped(struct cpu *cpu);
 
 /* hv/svm/run.S */
 __attribute__((noreturn)) void svm_enter(struct cpu *cpu);

@@ -10,6 +10,7 @@
 #define INTERCEPT3_INIT            BIT(3)
 #define INTERCEPT3_RDPMC           BIT(15)
 #define INTERCEPT3_CPUID           BIT(18)
+#define INTERCEPT3_IRET            BIT(20)
 #define INTERCEPT3_INVD            BIT(22)
 #define INTERCEPT3_INVLPGA         BIT(26)
 #define INTERCEPT3_IOIO_PROT       BIT(27)
@@ -66,6 +67,7 @@ enum {
     VMEXIT_INIT = 0x63,
     VMEXIT_RDPMC = 0x6f,
     VMEXIT_CPUID = 0x72,
+    VMEXIT_IRET = 0x74,
     VMEXIT_INVD = 0x76,
     VMEXIT_INVLPGA = 0x7a,
     VMEXIT_IOIO = 0x7b,
