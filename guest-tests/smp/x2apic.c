@@ -140,6 +140,9 @@ void x2apic_probes(void)
     test_begin("x2apic-leave-boot-processor");
     leave(0);
     test_end();
+    if (option_word("no-again")) {
+        return;
+    }
     test_section("again-");
     decode_probes();
     test_section("");

@@ -47,7 +47,6 @@ enum {
     SELECT_INV = 1 << 23,
     SELECT_CMASK = 1 << 24,
 };
-enum { CR4_PCE = 1 << 8 };
 #define SELECT_ALL (SELECT_EN | SELECT_OS | SELECT_USR)
 
 /* An instruction that must or must not fault. */
