@@ -6,6 +6,7 @@
 #include "core.h"
 #include "cpu.h"
 #include "fault.h"
+#include "machine.h"
 #include "report.h"
 
 static void call_plain(u64 eax)
@@ -18,7 +19,7 @@ static void call_user(u64 signature)
     vmmcall((u32)signature, HYPERCALL_VERSION, 0, 0);
 }
 
-/* The other vendor's. */
+/* The other vendor's. KVM, below Cede, makes it this one's in the guest's memory. */
 static void do_wrong_call(u64 eax)
 {
     if (is_amd) {
@@ -35,7 +36,7 @@ static void contract(u64 unused)
     expect(attempt(call_plain, 0x564d5868, NULL) == VECTOR_UD, "another signature: no #UD");
     expect(attempt_user(call_user, HYPERCALL_SIGNATURE, NULL) == VECTOR_UD, "CPL 3: no #UD");
     expect(attempt_user(call_user, 0, NULL) == VECTOR_UD, "CPL 3, EAX = 0: no #UD");
-    expect(attempt(do_wrong_call, HYPERCALL_SIGNATURE, NULL) == VECTOR_UD,
+    expect(option_word("tcg-kvm") || attempt(do_wrong_call, HYPERCALL_SIGNATURE, NULL) == VECTOR_UD,
            "the other vendor's call: no #UD");
 }
 

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "fault.h"
+#include "machine.h"
 #include "report.h"
 #include "smp.h"
 #include "smp_probes.h"
