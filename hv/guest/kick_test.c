@@ -8,7 +8,8 @@
 #include "fake/fake_machine.h"
 
 static void meanwhile(void);
-#define pause meanwhile
+#define pause              meanwhile
+#define SIGNALS_TO_GIVE_UP 30
 #include "guest/kick.c"
 #undef pause
 
