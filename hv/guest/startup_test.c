@@ -12,10 +12,13 @@
 
 static void meanwhile(void);
 static void lock_after_others(struct lock *which);
+static void unlock_own(struct lock *which);
 #define pause       meanwhile
 #define lock(which) lock_after_others(which)
+#define unlock      unlock_own
 #include "apic/icr.c"
 #include "guest/startup.c"
+#undef unlock
 #undef lock
 #undef pause
 
@@ -47,6 +50,12 @@ static void lock_after_others(struct lock *which)
         on_lock();
     assert_false(which->held);
     lock(which);
+}
+
+static void unlock_own(struct lock *which)
+{
+    assert_true(which->held);
+    unlock(which);
 }
 
 void apic_send(u32 apic_id, u32 low)
@@ -723,6 +732,22 @@ static void a_core_leaves_its_guest_before_it_is_reset(void **state)
     assert_int_equal(stops, 1); /* not for a SIPI */
 }
 
+static void it_is_started_again(void)
+{
+    startup_note_captured(cpu_at(2));
+}
+
+/* By others, before this INIT could be sent: that one resets it all the same. */
+static void a_core_that_came_back_meanwhile_is_out_again(void **state)
+{
+    (void)state;
+    on_resume = it_is_started_again;
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    assert_int_equal(sent_count, 1);
+    assert_false(cpu_at(2)->captured);
+    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
+}
+
 /* While it waited to send one itself. */
 static void a_sender_that_was_sent_an_init_leaves_too(void **state)
 {
@@ -851,6 +876,7 @@ int main(void)
         UNWATCHED(only_who_waits_is_started_by_a_broadcast),
         UNWATCHED(mail_may_be_taken_back),
         UNWATCHED(who_waits_breathes),
+        TEST(a_core_that_came_back_meanwhile_is_out_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

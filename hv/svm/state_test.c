@@ -195,6 +195,22 @@ static void intercepts_are_exactly_these(void **state)
     expect_intercepts(ALWAYS | INIT | RDPMC, VIRTUALIZATION | WBINVD | RDPRU, 1 << 18);
 }
 
+/* In both directions. */
+static void what_shows_counters_follows_the_policy(void **state)
+{
+    (void)state;
+    svm_controls(cpu);
+    for (u32 i = 0; i < 4; i++) {
+        bool hidden = i & 1;
+
+        guest.pmu.mode = hidden ? PMU_OFF : PMU_FULL;
+        guest.msr.granted = hidden ? (u32)~BIT(FEATURE_CYCLES) : BIT(FEATURE_CYCLES);
+        svm_set_pmu_intercepts(cpu);
+        assert_int_equal(vmcb->intercept3, ALWAYS | INIT | (hidden ? RDPMC : 0));
+        assert_int_equal(vmcb->intercept4, VIRTUALIZATION | (hidden ? RDPRU : 0));
+    }
+}
+
 /* APM 15.15.3, 15.16.1, 15.25.3. */
 static void the_rest_of_the_control_area(void **state)
 {
@@ -359,10 +375,8 @@ static void init_leaves_nothing_but_what_it_must(void **state)
     expect_segment(vmcb->cs, 0, 0x9b, 0xffff, 0);
     expect_segment(vmcb->ss, 0, 0x93, 0xffff, 0);
     expect_segment(vmcb->ds, 0, 0x93, 0xffff, 0);
-    assert_int_equal(vmcb->gdtr.limit, 0xffff);
-    assert_int_equal(vmcb->gdtr.base, 0);
-    assert_int_equal(vmcb->idtr.limit, 0xffff);
-    assert_int_equal(vmcb->idtr.base, 0);
+    expect_segment(vmcb->gdtr, 0, 0, 0xffff, 0);
+    expect_segment(vmcb->idtr, 0, 0, 0xffff, 0);
     assert_int_equal(vmcb->intercept4 & 1, 1); /* the controls are there too */
 }
 
@@ -460,6 +474,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(intercepts_are_exactly_these),
+        TEST(what_shows_counters_follows_the_policy),
         TEST(the_rest_of_the_control_area),
         TEST(descriptors_in_vmcb_form),
         TEST(the_privilege_level_is_no_part_of_the_index),
