@@ -13,6 +13,8 @@ static void meanwhile(void);
 #include "guest/kick.c"
 #undef pause
 
+#define PAUSES_FOR_EVER 1000000
+
 #define CORES     4
 #define EVERYBODY (BIT(1) | BIT(2) | BIT(3))
 
@@ -35,7 +37,8 @@ static struct cpu *core(u32 index)
 /* A core takes its signal as soon as it may: here when somebody waits. */
 static void meanwhile(void)
 {
-    pauses++;
+    if (++pauses > PAUSES_FOR_EVER)
+        fail_msg("waits for ever");
     if (on_pause)
         on_pause();
     if (in_answer) { /* the answering core spins: the asking one would go on */

@@ -129,7 +129,8 @@ void watch_follow(void)
 static void meanwhile(void)
 {
     assert_false(hv_lock.held);
-    pauses++;
+    if (++pauses > 2 * PAUSES_TO_ARRIVE)
+        fail_msg("waits for ever");
     if (on_pause)
         on_pause();
 }
