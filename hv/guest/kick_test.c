@@ -16,7 +16,7 @@ static void meanwhile(void);
 #define PAUSES_FOR_EVER 1000000
 
 #define CORES     4
-#define EVERYBODY (BIT(1) | BIT(2) | BIT(3))
+#define EVERYBODY (BIT(0) | BIT(1) | BIT(2) | BIT(3))
 
 struct hv hv;
 struct lock hv_lock, log_lock;
@@ -45,7 +45,7 @@ static void meanwhile(void)
         kick.resumed = kick.round;
         return;
     }
-    for (u32 i = 1; i < CORES; i++) {
+    for (u32 i = 0; i < CORES; i++) {
         if (!signals[i] || !(answers & BIT(i)))
             continue;
         if (core(i)->letter) {
@@ -454,6 +454,33 @@ static void who_asks_counts_only_if_it_runs_the_guest(void **state)
     assert_int_equal(kick_resume(core(0)), CORES - 1);
 }
 
+/* Nothing is special about who is the first, or the last. */
+static void the_first_core_is_one_like_others(void **state)
+{
+    (void)state;
+    assert_int_equal(kick_stop(core(3), NULL), CORES);
+    assert_int_equal(signals[0], 1);
+    assert_int_equal(core(0)->signals, 1);
+    assert_int_equal(signals[3], 0);
+    assert_int_equal(kick_resume(core(3)), CORES);
+    core(1)->captured = core(2)->captured = false;
+    memset(signals, 0, sizeof(signals));
+    assert_int_equal(kick_stop(core(3), NULL), 2); /* it alone is waited for */
+    assert_int_equal(signals[0], 1);
+    assert_int_equal(kick_resume(core(3)), 2);
+}
+
+static void the_first_core_may_be_the_silent_one(void **state)
+{
+    (void)state;
+    named = 99;
+    answers = EVERYBODY & ~BIT(0);
+    assert_int_equal(kick_stop(core(3), NULL), CORES - 1);
+    assert_int_equal(lines, 1);
+    assert_int_equal(named, 0);
+    assert_int_equal(core(0)->letter, kick.round);
+}
+
 /* It stops in the place of a core that has none to ask. */
 static void any_core_may_ask(void **state)
 {
@@ -497,6 +524,8 @@ int main(void)
         TEST(who_waits_to_hold_answers),
         TEST(who_asks_counts_only_if_it_runs_the_guest),
         TEST(any_core_may_ask),
+        TEST(the_first_core_is_one_like_others),
+        TEST(the_first_core_may_be_the_silent_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ const struct vendor *vendor;
 
 static bool r_init, kick_held;
 static u32 stops, stopped, watches, follows, absorbed, resets, pauses; /* `stopped` as bits */
-static u32 attends, breaths, claims;
+static u32 attends, breaths, claims, lines;
 static void (*on_stop)(void), (*on_resume)(void), (*on_pause)(void), (*on_lock)(void);
 static jmp_buf awaiting_reset;
 static struct {
@@ -172,6 +172,7 @@ void guest_attend(struct cpu *cpu)
 void log_line(const char *format, ...)
 {
     (void)format;
+    lines++;
 }
 
 void platform_reset(void)
@@ -207,7 +208,7 @@ static int set_up(void **state)
     fake_console_held = 0;
     stops = watches = follows = absorbed = resets = pauses = 0;
     stopped = 0xf;
-    attends = breaths = claims = 0;
+    attends = breaths = claims = lines = 0;
     on_stop = on_resume = on_pause = on_lock = NULL;
     attended = NULL;
     hv.police_icr = true;
@@ -277,10 +278,25 @@ static void an_init_that_arrived_is_counted(void **state)
     assert_ptr_equal(claimed, cpu_at(1));
     assert_int_equal(claims, 1);
     assert_int_equal(cpu_at(1)->exits[EXIT_INIT], 1);
+    assert_int_equal(lines, 0);
     if (!setjmp(machine_reset)) {
         startup_init_arrived(cpu_at(0));
         fail();
     }
+    assert_int_equal(lines, 1); /* why the machine is reset */
+}
+
+static void a_sipi_may_overtake_its_init(void **state)
+{
+    (void)state;
+    r_init = true;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_ipi(cpu_at(0), SIPI | 0x9a, 2, true);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0x19a);
+    assert_false(cpu_at(1)->init_sent);
+    assert_int_equal(startup_await_sipi(cpu_at(1)), 0x9a);
+    assert_int_equal(pauses + absorbed, 0);
 }
 
 static void sipi_without_init_is_dropped(void **state)
@@ -368,6 +384,8 @@ static void any_core_may_be_the_boot_processor(void **state)
     hv.info->bsp = 2;
     startup_ipi(cpu_at(2), INIT, 0, true);
     assert_int_equal(cpu_at(0)->state, CORE_WAITING);
+    assert_true(cpu_at(0)->leaving);
+    assert_int_equal(stops, 1);
     cpu_at(2)->state = CORE_WAITING; /* SIPIs do nothing, whatever it does */
     startup_ipi(cpu_at(1), SIPI | 0x9a, 4, true);
     assert_int_equal(cpu_at(2)->sipi, 0);
@@ -479,6 +497,8 @@ static void one_that_is_to_come_is_waited_for(void **state)
     assert_int_equal(cpu_at(1)->state, CORE_WAITING);
     assert_int_equal(cpu_at(1)->sipi, 0);
     assert_false(cpu_at(1)->init_sent);
+    assert_int_equal(cpu_at(3)->state, CORE_RUNNING);
+    assert_int_equal(cpu_at(3)->sipi, 0);
     startup_ipi(cpu_at(0), SIPI | 0x12, 2, true);
     assert_int_equal(cpu_at(1)->sipi, 0x112);
 }
@@ -549,6 +569,17 @@ static void boot_and_stopped_cores_are_left_out_of_a_broadcast(void **state)
     assert_int_equal(cpu_at(3)->state, CORE_RUNNING);
     assert_int_equal(cpu_at(3)->sipi, 0);
     assert_false(cpu_at(3)->init_sent);
+}
+
+static void any_core_may_have_got_a_broadcast(void **state)
+{
+    (void)state;
+    hv.info->bsp = 3;
+    wrote(2, SIPI | SHORTHAND_OTHERS << 18 | 0x33, 0);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(0)->sipi, 0x133);
+    assert_int_equal(cpu_at(1)->sipi, 0x133);
+    assert_int_equal(cpu_at(2)->sipi + cpu_at(3)->sipi, 0);
 }
 
 /* They have got an INIT since they were started: a SIPI to all starts those that wait. */
@@ -878,6 +909,8 @@ int main(void)
         UNWATCHED(mail_may_be_taken_back),
         UNWATCHED(who_waits_breathes),
         TEST(a_core_that_came_back_meanwhile_is_out_again),
+        TEST(a_sipi_may_overtake_its_init),
+        UNWATCHED(any_core_may_have_got_a_broadcast),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
