@@ -17,7 +17,6 @@ static struct {
     u32 msrs;
     u32 wbinvds;
     u32 last_port, last_size, last_out, outs;
-    bool metal; /* CPUID.1 ECX[31] is clear */
 } fake;
 
 /* Adds an MSR whose bits outside `valid` are reserved. */
@@ -77,8 +76,6 @@ static inline void cpuid(u32 leaf, u32 subleaf, u32 out[4])
     out[0] = leaf;
     out[1] = subleaf;
     out[2] = out[3] = ~0U;
-    if (fake.metal && leaf == 1)
-        out[2] &= ~(u32)BIT(31);
 }
 
 static inline void fake_out(u32 port, u32 size, u32 value)

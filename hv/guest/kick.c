@@ -7,9 +7,11 @@
 #include "counters/pmu.h"
 #include "vendor.h"
 
-#define PAUSES_TO_SETTLE   5000  /* a sent interrupt has arrived: 10 us where PAUSE is quickest */
-#define PAUSES_TO_RESEND   20000 /* under a millisecond */
+#define PAUSES_TO_SETTLE 5000    /* a sent interrupt has arrived: 10 us where PAUSE is quickest */
+#define PAUSES_TO_RESEND 20000   /* under a millisecond */
+#ifndef SIGNALS_TO_GIVE_UP       /* the unit test's */
 #define SIGNALS_TO_GIVE_UP 10000 /* seconds */
+#endif
 
 static struct {
     struct lock lock;          /* a stop is in progress ... */

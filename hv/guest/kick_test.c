@@ -8,12 +8,15 @@
 #include "fake/fake_machine.h"
 
 static void meanwhile(void);
-#define pause meanwhile
+#define pause              meanwhile
+#define SIGNALS_TO_GIVE_UP 30
 #include "guest/kick.c"
 #undef pause
 
+#define PAUSES_FOR_EVER 1000000
+
 #define CORES     4
-#define EVERYBODY (BIT(1) | BIT(2) | BIT(3))
+#define EVERYBODY (BIT(0) | BIT(1) | BIT(2) | BIT(3))
 
 struct hv hv;
 struct lock hv_lock, log_lock;
@@ -23,6 +26,8 @@ static u32 signals[CORES], absorbed[CORES], lines, updates;
 static u32 answers;   /* cores that answer when they are signalled, as bits */
 static u32 lose;      /* signals that get lost first */
 static u32 in_answer; /* a core in the middle of kick_answer, + 1 */
+static u32 pauses;
+static void (*on_pause)(void);
 
 static struct cpu *core(u32 index)
 {
@@ -32,11 +37,15 @@ static struct cpu *core(u32 index)
 /* A core takes its signal as soon as it may: here when somebody waits. */
 static void meanwhile(void)
 {
+    if (++pauses > PAUSES_FOR_EVER)
+        fail_msg("waits for ever");
+    if (on_pause)
+        on_pause();
     if (in_answer) { /* the answering core spins: the asking one would go on */
         kick.resumed = kick.round;
         return;
     }
-    for (u32 i = 1; i < CORES; i++) {
+    for (u32 i = 0; i < CORES; i++) {
         if (!signals[i] || !(answers & BIT(i)))
             continue;
         if (core(i)->letter) {
@@ -58,7 +67,8 @@ void apic_send(u32 apic_id, u32 low)
     signals[apic_id]++;
 }
 
-static u32 attended, notes, lingered, follows, leaves;
+static u32 attended, notes, lingered, follows, leaves, states_noted;
+static u64 named;
 
 void apic_note(struct cpu *cpu)
 {
@@ -84,6 +94,14 @@ static void flush_map(void)
     follows++;
 }
 
+/* Only the core itself can, and others may look as soon as it has answered. */
+static void note_state(struct cpu *self)
+{
+    assert_int_equal(self->letter, 0);
+    assert_int_not_equal(self->stopped_in, kick.round);
+    states_noted++;
+}
+
 void guest_attend(struct cpu *self)
 {
     (void)self;
@@ -92,13 +110,18 @@ void guest_attend(struct cpu *self)
 
 void log_line(const char *format, ...)
 {
-    (void)format;
+    va_list arguments;
+
+    va_start(arguments, format);
+    named = va_arg(arguments, u64);
+    va_end(arguments);
     lines++;
 }
 
+/* Of what has changed: before it is said that the core is on its way. */
 void pmu_update(struct cpu *cpu)
 {
-    (void)cpu;
+    assert_int_not_equal(cpu->done_in, cpu->stopped_in);
     updates++;
 }
 
@@ -109,13 +132,15 @@ static u32 signal_icr(void)
 
 static void absorb(struct cpu *cpu)
 {
+    assert_int_equal(cpu->done_in, cpu->stopped_in);
     absorbed[cpu->index]++;
 }
 
 static const struct vendor fake_vendor = {.signal_icr = signal_icr,
                                           .absorb_signal = absorb,
                                           .let_smi_in = let_smi_in,
-                                          .flush_map = flush_map};
+                                          .flush_map = flush_map,
+                                          .note_state = note_state};
 
 static int set_up(void **state)
 {
@@ -128,7 +153,8 @@ static int set_up(void **state)
     memset(absorbed, 0, sizeof(absorbed));
     memset(&kick, 0, sizeof(kick));
     lines = lose = in_answer = 0;
-    notes = lingered = follows = leaves = 0;
+    notes = lingered = follows = leaves = states_noted = updates = pauses = attended = 0;
+    on_pause = NULL;
     answers = EVERYBODY;
     hv.cpu_blocks = (u64)blocks;
     hv.info = calloc(1, sizeof(*hv.info));
@@ -215,6 +241,7 @@ static void a_core_that_wakes_later_goes_straight_on(void **state)
     core(1)->captured = true;
     updates = 0;
     assert_true(kick_answer(core(1)));
+    assert_int_equal(pauses, PAUSES_TO_SETTLE + 2); /* all of the asking core's */
     assert_int_equal(core(1)->letter, 0);
     assert_int_equal(absorbed[1], 1);
     assert_int_equal(updates, 1); /* it has missed what the others were stopped for */
@@ -238,6 +265,98 @@ static void a_core_that_wakes_meanwhile_waits(void **state)
     assert_int_equal(follows, 1); /* of the guest's map as it is now */
 }
 
+static void nobody_waits(void)
+{
+    fail_msg("the stop is over, and somebody waits");
+}
+
+static void resumes(void)
+{
+    kick.resumed = core(1)->stopped_in;
+}
+
+static void expect_answered(u32 round, u32 resumed, bool waits)
+{
+    core(1)->stopped_in = core(1)->done_in = 0;
+    core(1)->letter = round;
+    kick.round = kick.resumed = resumed;
+    pauses = 0;
+    on_pause = waits ? resumes : nobody_waits;
+    assert_true(kick_answer(core(1)));
+    assert_int_equal(pauses, waits);
+    assert_int_equal(core(1)->letter, 0);
+    assert_int_equal(core(1)->stopped_in, round);
+    assert_int_equal(core(1)->done_in, round);
+}
+
+/* Whatever it was stopped for: by a number that may have wrapped. */
+static void only_a_stop_that_lasts_is_waited_for(void **state)
+{
+    (void)state;
+    kick.lock.held = 1;
+    expect_answered(5, 5, false);
+    expect_answered(5, 6, false);
+    expect_answered(~0U, 3, false);
+    expect_answered(6, 5, true);
+    expect_answered(1, ~0U, true);
+    assert_int_equal(notes, 5);
+    assert_int_equal(states_noted, 5);
+    assert_int_equal(updates, 5);
+    assert_int_equal(follows, 5);
+    assert_int_equal(absorbed[1], 5);
+}
+
+static void the_stop_lasts(void)
+{
+    assert_int_equal(core(1)->stopped_in, 6); /* it has answered, and waits */
+    assert_int_equal(core(1)->done_in, 0);
+    assert_int_equal(updates + follows + absorbed[1], 0);
+    if (pauses == 7)
+        kick.resumed = 6;
+}
+
+static void meanwhile_it_does_nothing(void **state)
+{
+    (void)state;
+    kick.lock.held = 1;
+    core(1)->letter = kick.round = 6;
+    kick.resumed = 5;
+    on_pause = the_stop_lasts;
+    assert_true(kick_answer(core(1)));
+    assert_int_equal(pauses, 7);
+    assert_int_equal(core(1)->done_in, 6);
+}
+
+static void no_one_goes_on_before_signals_have_arrived(void)
+{
+    assert_int_equal(kick.resumed == kick.round, pauses > PAUSES_TO_SETTLE);
+    assert_int_equal(follows, pauses > PAUSES_TO_SETTLE); /* its own map, too */
+}
+
+static void signals_settle_before_they_are_absorbed(void **state)
+{
+    (void)state;
+    kick_stop(core(0), NULL);
+    pauses = lingered = 0;
+    on_pause = no_one_goes_on_before_signals_have_arrived;
+    assert_int_equal(kick_resume(core(0)), CORES);
+    assert_int_equal(pauses, PAUSES_TO_SETTLE + 1);
+    assert_int_equal(lingered, pauses);
+}
+
+/* Where nothing is held back, no map flushed and all readable by others. */
+static void a_vendor_need_not_take_part(void **state)
+{
+    static const struct vendor bare = {.signal_icr = signal_icr, .absorb_signal = absorb};
+
+    (void)state;
+    vendor = &bare;
+    assert_int_equal(kick_stop(core(0), NULL), CORES);
+    assert_int_equal(kick_resume(core(0)), CORES);
+    expect_answered(7, 7, false);
+    assert_int_equal(lingered + follows + states_noted, 0);
+}
+
 static void an_empty_box_is_no_kick(void **state)
 {
     (void)state;
@@ -251,6 +370,9 @@ static void a_core_that_never_answers_is_named(void **state)
     answers = EVERYBODY & ~BIT(2);
     assert_int_equal(kick_stop(core(0), NULL), CORES - 1);
     assert_int_equal(lines, 1);
+    assert_int_equal(named, 2);
+    assert_int_equal(core(2)->signals, SIGNALS_TO_GIVE_UP + 1);
+    assert_int_equal(pauses, SIGNALS_TO_GIVE_UP * PAUSES_TO_RESEND);
     assert_int_equal(kick_resume(core(0)), CORES - 1);
 }
 
@@ -285,13 +407,88 @@ static void other_guests_do_not_notice(void **state)
 static void who_enters_its_guest_attends_what_it_was_stopped_for(void **state)
 {
     (void)state;
-    attended = 0;
     assert_false(kick_attend(core(1)));
     assert_int_equal(attended, 0);
     core(1)->letter = kick.round = kick.resumed = 7;
     assert_true(kick_attend(core(1)));
     assert_int_equal(attended, 1);
     assert_int_equal(leaves, 1);
+}
+
+static void the_other_lets_go(void)
+{
+    if (pauses == 3)
+        kick_release();
+}
+
+/* Else the two would wait for each other. */
+static void who_waits_to_hold_answers(void **state)
+{
+    (void)state;
+    kick_hold(core(0));
+    core(1)->letter = kick.round = kick.resumed = 4;
+    on_pause = the_other_lets_go;
+    kick_hold(core(1));
+    assert_int_equal(pauses, 3);
+    assert_int_equal(core(1)->done_in, 4);
+    assert_int_equal(absorbed[1], 1);
+    assert_int_equal(attended + leaves, 0); /* it holds something, maybe */
+    assert_true(kick.lock.held);
+    assert_false(lock_try(&kick.lock));
+}
+
+/* Nor one that runs, but none of the guest's: it is out for good. */
+static void who_asks_counts_only_if_it_runs_the_guest(void **state)
+{
+    static const u8 states[] = {CORE_FIRMWARE, CORE_WAITING, CORE_STOPPED, CORE_MANAGEMENT};
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(states); i++) {
+        core(0)->state = states[i];
+        assert_int_equal(kick_stop(core(0), NULL), CORES - 1);
+        assert_int_equal(kick_resume(core(0)), CORES - 1);
+    }
+    core(0)->state = CORE_RUNNING;
+    core(0)->guest = (struct guest *)1;
+    assert_int_equal(kick_stop(core(0), NULL), CORES - 1);
+    assert_int_equal(kick_resume(core(0)), CORES - 1);
+}
+
+/* Nothing is special about who is the first, or the last. */
+static void the_first_core_is_one_like_others(void **state)
+{
+    (void)state;
+    assert_int_equal(kick_stop(core(3), NULL), CORES);
+    assert_int_equal(signals[0], 1);
+    assert_int_equal(core(0)->signals, 1);
+    assert_int_equal(signals[3], 0);
+    assert_int_equal(kick_resume(core(3)), CORES);
+    core(1)->captured = core(2)->captured = false;
+    memset(signals, 0, sizeof(signals));
+    assert_int_equal(kick_stop(core(3), NULL), 2); /* it alone is waited for */
+    assert_int_equal(signals[0], 1);
+    assert_int_equal(kick_resume(core(3)), 2);
+}
+
+static void the_first_core_may_be_the_silent_one(void **state)
+{
+    (void)state;
+    named = 99;
+    answers = EVERYBODY & ~BIT(0);
+    assert_int_equal(kick_stop(core(3), NULL), CORES - 1);
+    assert_int_equal(lines, 1);
+    assert_int_equal(named, 0);
+    assert_int_equal(core(0)->letter, kick.round);
+}
+
+/* It stops in the place of a core that has none to ask. */
+static void any_core_may_ask(void **state)
+{
+    (void)state;
+    assert_int_equal(kick_stop(core(3), (struct guest *)1), 0);
+    assert_int_equal(pauses, 0);
+    assert_int_equal(core(1)->letter, 0);
+    assert_int_equal(kick_resume(core(3)), 0);
 }
 
 static void holding_keeps_stops_out(void **state)
@@ -320,6 +517,15 @@ int main(void)
         TEST(holding_keeps_stops_out),
         TEST(other_guests_do_not_notice),
         TEST(who_enters_its_guest_attends_what_it_was_stopped_for),
+        TEST(only_a_stop_that_lasts_is_waited_for),
+        TEST(meanwhile_it_does_nothing),
+        TEST(signals_settle_before_they_are_absorbed),
+        TEST(a_vendor_need_not_take_part),
+        TEST(who_waits_to_hold_answers),
+        TEST(who_asks_counts_only_if_it_runs_the_guest),
+        TEST(any_core_may_ask),
+        TEST(the_first_core_is_one_like_others),
+        TEST(the_first_core_may_be_the_silent_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

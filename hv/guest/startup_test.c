@@ -8,10 +8,18 @@
 #include "fake/fake_machine.h"
 #include "fake/fake_console.h"
 
+#include "base/lock.h"
+
 static void meanwhile(void);
-#define pause meanwhile
+static void lock_after_others(struct lock *which);
+static void unlock_own(struct lock *which);
+#define pause       meanwhile
+#define lock(which) lock_after_others(which)
+#define unlock      unlock_own
 #include "apic/icr.c"
 #include "guest/startup.c"
+#undef unlock
+#undef lock
 #undef pause
 
 #define CORES 4
@@ -24,7 +32,8 @@ const struct vendor *vendor;
 
 static bool r_init, kick_held;
 static u32 stops, stopped, watches, follows, absorbed, resets, pauses; /* `stopped` as bits */
-static void (*on_stop)(void), (*on_pause)(void);
+static u32 attends, breaths, claims, lines;
+static void (*on_stop)(void), (*on_resume)(void), (*on_pause)(void), (*on_lock)(void);
 static jmp_buf awaiting_reset;
 static struct {
     u32 apic_id, low;
@@ -33,6 +42,21 @@ static struct {
 static u32 sent_count;
 static const struct cpu *claimed;
 static jmp_buf machine_reset;
+
+/* What another core does in the last moment. */
+static void lock_after_others(struct lock *which)
+{
+    if (on_lock)
+        on_lock();
+    assert_false(which->held);
+    lock(which);
+}
+
+static void unlock_own(struct lock *which)
+{
+    assert_true(which->held);
+    unlock(which);
+}
 
 void apic_send(u32 apic_id, u32 low)
 {
@@ -71,6 +95,8 @@ u32 kick_resume(struct cpu *self)
 {
     (void)self;
     assert_false(hv_lock.held);
+    if (on_resume)
+        on_resume();
     kick_held = false;
     return 0;
 }
@@ -83,6 +109,8 @@ bool kick_has_stopped(const struct cpu *target)
 bool kick_attend(struct cpu *self)
 {
     (void)self;
+    assert_false(hv_lock.held || log_lock.held || kick_held || fake_console_held);
+    attends++;
     return false;
 }
 
@@ -101,7 +129,8 @@ void watch_follow(void)
 static void meanwhile(void)
 {
     assert_false(hv_lock.held);
-    pauses++;
+    if (++pauses > 2 * PAUSES_TO_ARRIVE)
+        fail_msg("waits for ever");
     if (on_pause)
         on_pause();
 }
@@ -114,7 +143,8 @@ static void absorb(struct cpu *cpu)
 
 static __attribute__((noreturn)) void await_reset(struct cpu *cpu)
 {
-    assert_false(hv_lock.held || kick_held || cpu->captured);
+    assert_false(hv_lock.held || log_lock.held || kick_held || fake_console_held);
+    assert_false(cpu->captured);
     resets++;
     longjmp(awaiting_reset, 1);
 }
@@ -126,19 +156,23 @@ void management_claim(struct cpu *cpu)
 
 static const struct cpu *attended;
 
+/* A core that Cede keeps is nobody else's. */
 void guest_claim(struct cpu *cpu)
 {
-    (void)cpu;
+    assert_ptr_equal(claimed, cpu);
+    claims++;
 }
 
 void guest_attend(struct cpu *cpu)
 {
+    assert_false(hv_lock.held || log_lock.held || kick_held || fake_console_held);
     attended = cpu;
 }
 
 void log_line(const char *format, ...)
 {
     (void)format;
+    lines++;
 }
 
 void platform_reset(void)
@@ -151,6 +185,14 @@ static bool init_exits(void)
     return r_init;
 }
 
+static void breathe(struct cpu *cpu)
+{
+    assert_ptr_equal(cpu, cpu_at(1));
+    breaths++;
+}
+
+static const struct vendor breathing_vendor = {
+    .init_exits = init_exits, .absorb_signal = absorb, .breathe = breathe};
 static const struct vendor fake_vendor = {
     .init_exits = init_exits, .absorb_signal = absorb, .await_reset = await_reset};
 static void *blocks;
@@ -166,7 +208,9 @@ static int set_up(void **state)
     fake_console_held = 0;
     stops = watches = follows = absorbed = resets = pauses = 0;
     stopped = 0xf;
-    on_stop = on_pause = NULL;
+    attends = breaths = claims = lines = 0;
+    on_stop = on_resume = on_pause = on_lock = NULL;
+    attended = NULL;
     hv.police_icr = true;
     hv.released = false;
     blocks = aligned_alloc(CPU_BLOCK_SIZE, CORES * CPU_BLOCK_SIZE);
@@ -197,10 +241,11 @@ static void init_resets_a_core_for_real(void **state)
     startup_ipi(cpu_at(0), INIT, 4, true);
     assert_int_equal(sent_count, 1);
     assert_int_equal(sent[0].apic_id, 4);
-    assert_int_equal(ICR_MODE(sent[0].low), ICR_MODE_INIT);
+    assert_int_equal(sent[0].low, 0x4500); /* APM 16.5 */
     assert_int_equal(cpu_at(2)->state, CORE_WAITING);
-    assert_false(cpu_at(2)->captured);
-    assert_false(hv_lock.held);
+    assert_false(cpu_at(2)->captured || cpu_at(2)->init_sent);
+    assert_int_equal(cpu_at(2)->sipi, 0);
+    assert_ptr_equal(attended, cpu_at(0));
 }
 
 /* Without R_INIT the target is reset wherever it is: the sender must own every lock then. */
@@ -218,7 +263,8 @@ static void sipi_goes_to_our_trampoline_once(void **state)
     startup_ipi(cpu_at(0), SIPI | 0x9a, 2, false);
     startup_ipi(cpu_at(0), SIPI | 0x9b, 2, false);
     assert_int_equal(sent_count, 2);
-    assert_int_equal(ICR_VECTOR(sent[1].low), 0x8f);
+    assert_int_equal(sent[1].low, 0x468f);
+    assert_int_equal(sent[1].apic_id, 2);
     assert_int_equal(cpu_at(1)->sipi, 0x19a);
     assert_int_equal(cpu_at(1)->state, CORE_RUNNING);
 }
@@ -230,11 +276,27 @@ static void an_init_that_arrived_is_counted(void **state)
     hv.info->bsp = 0;
     startup_init_arrived(cpu_at(1));
     assert_ptr_equal(claimed, cpu_at(1));
+    assert_int_equal(claims, 1);
     assert_int_equal(cpu_at(1)->exits[EXIT_INIT], 1);
+    assert_int_equal(lines, 0);
     if (!setjmp(machine_reset)) {
         startup_init_arrived(cpu_at(0));
         fail();
     }
+    assert_int_equal(lines, 1); /* why the machine is reset */
+}
+
+static void a_sipi_may_overtake_its_init(void **state)
+{
+    (void)state;
+    r_init = true;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_ipi(cpu_at(0), SIPI | 0x9a, 2, true);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0x19a);
+    assert_false(cpu_at(1)->init_sent);
+    assert_int_equal(startup_await_sipi(cpu_at(1)), 0x9a);
+    assert_int_equal(pauses + absorbed, 0);
 }
 
 static void sipi_without_init_is_dropped(void **state)
@@ -251,8 +313,10 @@ static void a_core_that_firmware_kept_comes_in_by_sipi(void **state)
     cpu_at(3)->captured = false;
     r_init = true; /* it is not under SVM yet, so R_INIT does not hold for it */
     startup_ipi(cpu_at(0), INIT, 6, true);
+    assert_false(cpu_at(3)->init_sent);
     startup_ipi(cpu_at(0), SIPI | 0x10, 6, true);
     assert_int_equal(sent_count, 2);
+    assert_int_equal(sent[1].low, 0x468f);
     assert_int_equal(cpu_at(3)->sipi, 0x110);
 }
 
@@ -297,6 +361,55 @@ static void init_deassert_does_nothing(void **state)
     (void)state;
     startup_ipi(cpu_at(0), ICR_MODE_INIT << 8 | (u32)ICR_LEVEL | SHORTHAND_ALL << 18, 0, false);
     assert_int_equal(sent_count, 0);
+}
+
+/* Only that: what else is level-triggered, or edge-triggered without the level, is carried out. */
+static void all_other_inits_and_sipis_do_something(void **state)
+{
+    (void)state;
+    r_init = true;
+    startup_ipi(cpu_at(0), INIT | (u32)ICR_LEVEL, 2, true);
+    assert_int_equal(cpu_at(1)->state, CORE_WAITING);
+    startup_ipi(cpu_at(0), ICR_MODE_INIT << 8, 4, true);
+    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
+    startup_ipi(cpu_at(0), ICR_MODE_SIPI << 8 | (u32)ICR_LEVEL | 0x21, 2, true);
+    assert_int_equal(cpu_at(1)->sipi, 0x121);
+    startup_ipi(cpu_at(0), ICR_MODE_SIPI << 8 | 0x22, 4, true);
+    assert_int_equal(cpu_at(2)->sipi, 0x122);
+}
+
+static void any_core_may_be_the_boot_processor(void **state)
+{
+    (void)state;
+    hv.info->bsp = 2;
+    startup_ipi(cpu_at(2), INIT, 0, true);
+    assert_int_equal(cpu_at(0)->state, CORE_WAITING);
+    assert_true(cpu_at(0)->leaving);
+    assert_int_equal(stops, 1);
+    cpu_at(2)->state = CORE_WAITING; /* SIPIs do nothing, whatever it does */
+    startup_ipi(cpu_at(1), SIPI | 0x9a, 4, true);
+    assert_int_equal(cpu_at(2)->sipi, 0);
+    assert_int_equal(sent_count, 1);
+    if (setjmp(machine_reset) == 0) {
+        startup_ipi(cpu_at(1), INIT, 4, true);
+        fail();
+    }
+}
+
+/* Nor is one that Cede keeps its guest's any more. */
+static void a_core_that_cede_keeps_is_out_of_reach(void **state)
+{
+    (void)state;
+    cpu_at(2)->state = CORE_MANAGEMENT;
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    startup_ipi(cpu_at(0), SIPI | 0x9a, 4, true);
+    assert_int_equal(sent_count + stops, 0);
+    assert_int_equal(cpu_at(2)->state, CORE_MANAGEMENT);
+    startup_ipi(cpu_at(0), INIT | SHORTHAND_OTHERS << 18, 0, true);
+    assert_int_equal(sent_count, 2);
+    assert_int_equal(cpu_at(2)->state, CORE_MANAGEMENT);
+    assert_true(cpu_at(2)->captured);
+    assert_false(cpu_at(2)->leaving);
 }
 
 static void init_to_the_boot_processor_resets_the_machine(void **state)
@@ -384,6 +497,8 @@ static void one_that_is_to_come_is_waited_for(void **state)
     assert_int_equal(cpu_at(1)->state, CORE_WAITING);
     assert_int_equal(cpu_at(1)->sipi, 0);
     assert_false(cpu_at(1)->init_sent);
+    assert_int_equal(cpu_at(3)->state, CORE_RUNNING);
+    assert_int_equal(cpu_at(3)->sipi, 0);
     startup_ipi(cpu_at(0), SIPI | 0x12, 2, true);
     assert_int_equal(cpu_at(1)->sipi, 0x112);
 }
@@ -426,6 +541,59 @@ static void who_looks_second_finds_it_noted(void **state)
     assert_int_equal(cpu_at(2)->state, CORE_RUNNING);
     assert_int_equal(cpu_at(2)->sipi, 0);
     assert_false(cpu_at(1)->init_sent);
+}
+
+static void the_first_sipi_is_taken(void **state)
+{
+    (void)state;
+    wrote(0, SIPI | 0x11, 2);
+    wrote(2, SIPI | 0x22, 2);
+    wrote(3, INIT, 2);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0x111);
+    assert_int_equal(cpu_at(1)->state, CORE_RUNNING);
+}
+
+/* What they do is up to none of these. */
+static void boot_and_stopped_cores_are_left_out_of_a_broadcast(void **state)
+{
+    (void)state;
+    hv.info->bsp = 3;
+    cpu_at(2)->state = CORE_STOPPED;
+    wrote(0, SIPI | SHORTHAND_OTHERS << 18 | 0x33, 0);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(1)->sipi, 0x133);
+    assert_int_equal(cpu_at(2)->state, CORE_STOPPED);
+    assert_int_equal(cpu_at(2)->sipi, 0);
+    assert_false(cpu_at(2)->init_sent);
+    assert_int_equal(cpu_at(3)->state, CORE_RUNNING);
+    assert_int_equal(cpu_at(3)->sipi, 0);
+    assert_false(cpu_at(3)->init_sent);
+}
+
+static void any_core_may_have_got_a_broadcast(void **state)
+{
+    (void)state;
+    hv.info->bsp = 3;
+    wrote(2, SIPI | SHORTHAND_OTHERS << 18 | 0x33, 0);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(0)->sipi, 0x133);
+    assert_int_equal(cpu_at(1)->sipi, 0x133);
+    assert_int_equal(cpu_at(2)->sipi + cpu_at(3)->sipi, 0);
+}
+
+/* They have got an INIT since they were started: a SIPI to all starts those that wait. */
+static void only_who_waits_is_started_by_a_broadcast(void **state)
+{
+    (void)state;
+    cpu_at(2)->init_sent = cpu_at(3)->init_sent = true;
+    cpu_at(2)->state = CORE_RUNNING;
+    cpu_at(2)->sipi = 0x177;
+    cpu_at(3)->state = CORE_WAITING;
+    wrote(0, SIPI | SHORTHAND_OTHERS << 18 | 0x33, 0);
+    startup_init_arrived(cpu_at(1));
+    assert_int_equal(cpu_at(2)->sipi, 0x177);
+    assert_int_equal(cpu_at(3)->sipi, 0x133);
 }
 
 static void what_a_core_has_not_told_is_not_believed(void **state)
@@ -488,8 +656,48 @@ static void mail_is_waited_for(void **state)
     on_pause = sipi_comes;
     assert_int_equal(startup_await_sipi(cpu_at(1)), 0x77);
     assert_int_equal(pauses, 3);
+    assert_int_equal(attends, 3); /* who wants to stop it need not wait */
     assert_int_equal(absorbed, 0);
     assert_int_equal(cpu_at(1)->sipi, 0);
+}
+
+static void taken_back(void)
+{
+    on_lock = NULL;
+    note_init(cpu_at(1));
+}
+
+static void sipi_comes_again(void)
+{
+    if (pauses == 2)
+        startup_ipi(cpu_at(0), SIPI | 0x78, 2, true);
+}
+
+/* By another INIT, after the box was seen to be full: the SIPI of that one counts. */
+static void mail_may_be_taken_back(void **state)
+{
+    (void)state;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_init_arrived(cpu_at(1));
+    startup_ipi(cpu_at(0), SIPI | 0x77, 2, true);
+    on_lock = taken_back;
+    on_pause = sipi_comes_again;
+    assert_int_equal(startup_await_sipi(cpu_at(1)), 0x78);
+    assert_int_equal(absorbed, 1);
+    assert_int_equal(pauses, 2 + PAUSES_TO_ARRIVE);
+    assert_int_equal(cpu_at(1)->sipi, 0);
+}
+
+/* SMM waits for all. */
+static void who_waits_breathes(void **state)
+{
+    (void)state;
+    vendor = &breathing_vendor;
+    startup_ipi(cpu_at(0), INIT, 2, true);
+    startup_init_arrived(cpu_at(1));
+    on_pause = sipi_comes;
+    startup_await_sipi(cpu_at(1));
+    assert_int_equal(breaths, 3);
 }
 
 /* Else it would exit right after the start, and stop the core for good. */
@@ -525,10 +733,19 @@ static void only_its_os_starts_a_core_for_good(void **state)
 /* --- where INITs do not exit ---------------------------------------------------------------------
  */
 
+static void it_will_not_enter_again(void)
+{
+    assert_true(cpu_at(2)->leaving);
+    assert_false(cpu_at(2)->captured); /* nobody waits for it to stop */
+    assert_true(cpu_at(1)->captured);
+    assert_int_equal(sent_count, 0);
+}
+
 /* In the hypervisor it holds nothing, with interrupts open to the INIT that follows. */
 static void a_core_leaves_its_guest_before_it_is_reset(void **state)
 {
     (void)state;
+    on_resume = it_will_not_enter_again;
     startup_ipi(cpu_at(0), INIT, 4, true);
     assert_int_equal(stops, 1);
     assert_true(cpu_at(2)->leaving);
@@ -541,8 +758,26 @@ static void a_core_leaves_its_guest_before_it_is_reset(void **state)
     startup_leave(cpu_at(1));
     startup_note_captured(cpu_at(2)); /* through the trampoline */
     assert_false(cpu_at(2)->leaving);
+    assert_true(cpu_at(2)->captured);
+    assert_int_equal(cpu_at(2)->state, CORE_RUNNING);
     startup_ipi(cpu_at(0), SIPI, 4, true);
     assert_int_equal(stops, 1); /* not for a SIPI */
+}
+
+static void it_is_started_again(void)
+{
+    startup_note_captured(cpu_at(2));
+}
+
+/* By others, before this INIT could be sent: that one resets it all the same. */
+static void a_core_that_came_back_meanwhile_is_out_again(void **state)
+{
+    (void)state;
+    on_resume = it_is_started_again;
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    assert_int_equal(sent_count, 1);
+    assert_false(cpu_at(2)->captured);
+    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
 }
 
 /* While it waited to send one itself. */
@@ -568,8 +803,40 @@ static void a_core_that_resets_itself_holds_nothing(void **state)
     }
     assert_int_equal(sent_count, 1);
     assert_int_equal(sent[0].apic_id, 4);
+    assert_int_equal(sent[0].low, 0x4500);
+    assert_int_equal(stops, 0);
     assert_int_equal(cpu_at(2)->state, CORE_WAITING);
     assert_false(fake_console_held);
+}
+
+static void nothing_of_before_is_left_to_who_resets_itself(void **state)
+{
+    (void)state;
+    cpu_at(2)->sipi = 0x1aa;
+    cpu_at(2)->started = cpu_at(2)->init_sent = true;
+    if (!setjmp(awaiting_reset)) {
+        startup_init_self(cpu_at(2));
+        fail();
+    }
+    assert_int_equal(cpu_at(2)->sipi, 0);
+    assert_false(cpu_at(2)->started || cpu_at(2)->init_sent || cpu_at(2)->captured);
+    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
+    assert_int_equal(sent[0].apic_id, 4);
+    assert_int_equal(sent[0].low, 0x4500);
+}
+
+/* It exits right behind the instruction. */
+static void with_r_init_a_core_sends_itself_one_as_to_others(void **state)
+{
+    (void)state;
+    r_init = true;
+    startup_ipi(cpu_at(2), INIT, 4, true);
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(sent[0].apic_id, 4);
+    assert_true(cpu_at(2)->captured && cpu_at(2)->init_sent);
+    assert_int_equal(cpu_at(2)->state, CORE_WAITING);
+    assert_int_equal(resets, 0);
+    assert_ptr_equal(attended, cpu_at(2));
 }
 
 /* A guest may send many of them. */
@@ -631,6 +898,19 @@ int main(void)
         TEST(a_core_that_resets_itself_holds_nothing),
         TEST(an_init_that_reaches_nobody_stops_nobody),
         TEST(with_r_init_nobody_is_brought_out),
+        TEST(all_other_inits_and_sipis_do_something),
+        TEST(any_core_may_be_the_boot_processor),
+        TEST(a_core_that_cede_keeps_is_out_of_reach),
+        TEST(nothing_of_before_is_left_to_who_resets_itself),
+        TEST(with_r_init_a_core_sends_itself_one_as_to_others),
+        UNWATCHED(the_first_sipi_is_taken),
+        UNWATCHED(boot_and_stopped_cores_are_left_out_of_a_broadcast),
+        UNWATCHED(only_who_waits_is_started_by_a_broadcast),
+        UNWATCHED(mail_may_be_taken_back),
+        UNWATCHED(who_waits_breathes),
+        TEST(a_core_that_came_back_meanwhile_is_out_again),
+        TEST(a_sipi_may_overtake_its_init),
+        UNWATCHED(any_core_may_have_got_a_broadcast),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,60 @@ static void who_will_never_be_started_is_not_waited_for(void **state)
     assert_false(hv.watching);
 }
 
+static void will_never_start(u32 reason)
+{
+    struct cpu *cpu = cpu_at(1);
+
+    cpu->kept = reason == 1;
+    cpu->state = reason == 2 ? CORE_STOPPED : CORE_RUNNING;
+    cpu->guest = &guests[reason == 3];
+    hv.info->bsp = reason == 4 ? 1 : 3;
+    cpu->started = reason == 5;
+    watch_follow();
+}
+
+static void each_reason_is_enough(void **state)
+{
+    (void)state;
+    start_all();
+    cpu_at(0)->started = true;
+    for (u32 reason = 0; reason <= 5; reason++) {
+        will_never_start(reason);
+        assert_int_equal(hv.icr_judged, reason ? ICR_JUDGE_ALL : ICR_JUDGE_STARTUP);
+    }
+}
+
+static void any_core_but_the_boot_processor_is_waited_for(void **state)
+{
+    (void)state;
+    start_all();
+    hv.info->bsp = 2;
+    cpu_at(2)->started = false;
+    watch_follow(); /* core 0 is an ordinary one now */
+    assert_int_equal(hv.icr_judged, ICR_JUDGE_STARTUP);
+    cpu_at(0)->started = true;
+    watch_follow();
+    assert_int_equal(hv.icr_judged, ICR_JUDGE_ALL);
+    cpu_at(CORES - 1)->started = false;
+    watch_follow();
+    assert_int_equal(hv.icr_judged, ICR_JUDGE_STARTUP);
+}
+
+static void another_core_ends_it(void)
+{
+    hv.watching = false;
+}
+
+static void it_ends_once(void **state)
+{
+    (void)state;
+    start_all();
+    while_stopping = another_core_ends_it;
+    watch_other_write(cpu_at(0));
+    assert_int_equal(permissions, 0);
+    assert_int_equal(attended, 1);
+}
+
 static void an_init_is_noted(void)
 {
     cpu_at(3)->started = false;
@@ -196,6 +250,9 @@ int main(void)
         TEST(an_init_in_the_last_moment_keeps_it),
         TEST(it_begins_again),
         TEST(where_icrs_always_exit_nothing_changes),
+        TEST(each_reason_is_enough),
+        TEST(any_core_but_the_boot_processor_is_waited_for),
+        TEST(it_ends_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

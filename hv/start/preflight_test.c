@@ -198,6 +198,22 @@ static void encryption(void **state)
     assert_int_equal(preflight(&fake), PREFLIGHT_OK);
 }
 
+/* APM 3, appendix E: SME, SEV and SEV-SNP are bits 0, 1 and 4. */
+static void each_kind_of_encryption_counts(void **state)
+{
+    (void)state;
+    cpu.syscfg = BIT(23);
+    for (u32 bit = 0; bit < 32; bit++) {
+        bool counts = bit == 0 || bit == 1 || bit == 4;
+
+        cpu.encryption = (u32)BIT(bit);
+        assert_int_equal(preflight(&fake), counts ? PREFLIGHT_ENCRYPTION : PREFLIGHT_OK);
+    }
+    cpu.encryption = 0x13;
+    cpu.syscfg = ~(BIT(23) | BIT(24));
+    assert_int_equal(preflight(&fake), PREFLIGHT_OK);
+}
+
 /* Every control can be 1, and those that are not reserved can be 0. */
 static int intel(void **state)
 {
@@ -470,6 +486,7 @@ int main(void)
         cmocka_unit_test_setup(no_npt, reset),
         cmocka_unit_test_setup(in_use, reset),
         cmocka_unit_test_setup(encryption, reset),
+        cmocka_unit_test_setup(each_kind_of_encryption_counts, reset),
         cmocka_unit_test(texts),
         cmocka_unit_test_setup(amd_processors_are_compared, reset),
         cmocka_unit_test_setup(intel_processors_are_compared, intel),
