@@ -251,6 +251,17 @@ static void say(const char *name, bool present)
     fail_msg("no such control: %s", name);
 }
 
+static void say_secondary(const char *name, bool present)
+{
+    for (u32 i = 0; i < COUNT(rows); i++)
+        if (!strcmp(rows[i].name, name)) {
+            bool of_them = rows[i].word == WORD_SECONDARY || rows[i].bit == 31;
+
+            assert_int_equal(present, !of_them);
+            said += of_them;
+        }
+}
+
 static u32 rows_said(void)
 {
     said = 0;
@@ -274,6 +285,18 @@ static void the_check_names_each_control_that_is_set(void **state)
     }
     set_up(NULL);
     assert_int_equal(rows_said(), expected);
+}
+
+/* Without them the MSR that tells of them does not exist. */
+static void without_secondary_controls_none_is_present(void **state)
+{
+    (void)state;
+    allows[WORD_PRIMARY] &= ~BIT(63);
+    said = 0;
+    preflight_controls(&ops, say_secondary);
+    assert_int_equal(said, 6);
+    assert_string_equal(vmx_missing_text(compute()),
+                        "this processor's VT-x has no secondary controls, which Cede needs");
 }
 
 /* --- features ----------------------------------------------------------------------------------
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup(the_three_of_global_ctrl_go_together, set_up),
         cmocka_unit_test_setup(beyond_the_table_nothing_is_missing, set_up),
         cmocka_unit_test_setup(the_check_names_each_control_that_is_set, set_up),
+        cmocka_unit_test_setup(without_secondary_controls_none_is_present, set_up),
         cmocka_unit_test_setup(a_promised_feature_gets_its_controls, set_up),
         cmocka_unit_test_setup(a_feature_without_a_control_is_hidden, set_up),
         cmocka_unit_test_setup(what_is_not_promised_is_neither_set_nor_hidden, set_up),

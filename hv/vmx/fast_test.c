@@ -253,6 +253,29 @@ static void a_plain_leaf_is_the_processors(void **state)
     assert_int_equal(cpu->exits[EXIT_CPUID], 2);
 }
 
+/* Caches, one after the other: Intel's leaf and AMD's. */
+static void a_plain_subleaf_is_the_processors(void **state)
+{
+    static const u32 leaves[] = {4, 0x8000001d};
+
+    (void)state;
+    for (u32 i = 0; i < 2 * 4; i++) {
+        u32 a, b, c, d;
+
+        __asm__ volatile("cpuid"
+                         : "=a"(a), "=b"(b), "=c"(c), "=d"(d)
+                         : "a"(leaves[i / 4]), "c"(i % 4));
+        executes_cpuid(leaves[i / 4], i % 4);
+        if (!cpuid_plain_intel(leaves[i / 4]))
+            continue;
+        expect_done(0x102 + 2 * cpu->exits[EXIT_CPUID]);
+        assert_int_equal(cpu->regs[RAX], a);
+        assert_int_equal(cpu->regs[RBX], b);
+        assert_int_equal(cpu->regs[RCX], c);
+        assert_int_equal(cpu->regs[RDX], d);
+    }
+}
+
 static void an_edited_leaf_is_not_for_it(void **state)
 {
     static const u32 leaves[] = {1, 7, 0xa, 0xd, 0x40000000};
@@ -509,6 +532,7 @@ int main(void)
         TEST(the_value_in_a_list_is_asked_where_there_are_lists),
         TEST(other_exits_are_not_for_it),
         TEST(a_plain_leaf_is_the_processors),
+        TEST(a_plain_subleaf_is_the_processors),
         TEST(an_edited_leaf_is_not_for_it),
         TEST(a_sole_guest_sends_what_starts_nobody),
         TEST(an_ipi_that_faults_is_not_sent),

@@ -38,9 +38,12 @@ void log_line(const char *format, ...)
     (void)format;
 }
 
+static u32 entries;
+
 void vmx_enter(struct cpu *self)
 {
-    (void)self;
+    assert_ptr_equal(self, cpu);
+    entries++;
     longjmp(stopped, 3);
 }
 
@@ -106,9 +109,12 @@ void kick_release(void)
 {
 }
 
+static u32 resets_noted;
+
 void apic_note(struct cpu *self)
 {
-    (void)self;
+    assert_ptr_equal(self, cpu);
+    resets_noted = resets;
 }
 
 /* What hv/guest/startup.c decides is tested there. */
@@ -371,7 +377,7 @@ static int set_up(void **state)
     fake_tr = fake_ldtr = 0;
     letter = false;
     touch_works = msr_works = true;
-    resets = inits = hypercalls = update_size = ticks = 0;
+    resets = inits = hypercalls = update_size = ticks = entries = resets_noted = 0;
     while_waiting = NULL;
     lone_page = 0;
     page_write = retyped = 0;
@@ -879,6 +885,7 @@ static void after_init_and_sipi_a_core_starts_anew(void **state)
     exit_for(VMX_EXIT_INIT);
     assert_int_equal(inits, 1);
     assert_int_equal(resets, 1);
+    assert_int_equal(resets_noted, 1);
     assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
     assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
     assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
@@ -936,13 +943,21 @@ static void the_signal_is_an_init(void **state)
     assert_int_equal(vmx_signal_icr(), 0x4500);
 }
 
+static void a_kick_is_absorbed(void)
+{
+    vmx_absorb_signal(cpu);
+}
+
 static void a_partitions_core_waits_in_the_host(void **state)
 {
     (void)state;
+    while_waiting = a_kick_is_absorbed;
     if (setjmp(stopped) != 3) {
         vmx_await_sipi(cpu);
         fail();
     }
+    assert_int_equal(entries, 1);
+    assert_true(fake_vmcs[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER);
     assert_true(cpu->captured);
     assert_int_equal(cpu->state, CORE_WAITING);
     assert_int_equal(fake_vmcs[VMCS_HOST_RSP], (u64)cpu);
