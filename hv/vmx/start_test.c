@@ -177,6 +177,7 @@ void vmx_before_entry(struct cpu *self)
 void vmx_enter(struct cpu *self)
 {
     assert_ptr_equal(self, cpu);
+    step("enter");
     longjmp(entered, 1);
 }
 
@@ -492,7 +493,7 @@ static void counters_are_taken_over_at_the_entry(void **state)
     steps[0] = 0;
     if (!setjmp(entered))
         vmx_vendor.enter(cpu);
-    assert_string_equal(steps, "pmu before ");
+    assert_string_equal(steps, "pmu before enter ");
 }
 
 /* --- what others need --------------------------------------------------------------------------

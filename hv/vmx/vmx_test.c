@@ -687,6 +687,9 @@ static void an_nmi_waits_for_another_event(void **state)
     assert_false(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI);
     assert_int_equal(enter_and_exit(0), NMI_EVENT);
     assert_false(steps());
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI; /* by its delivery, till its IRET */
+    assert_int_equal(enter_and_exit(0), 0);
+    assert_true(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI);
 }
 
 static void an_nmi_waits_for_the_end_of_a_shadow(void **state)
@@ -922,6 +925,19 @@ static void what_a_guest_was_owed_is_not_its_successors(void **state)
     fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
     assert_int_equal(enter_and_exit(0), 0);
     assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], BLOCKED_BY_NMI);
+}
+
+/* Its monitor trap flag is clear, whatever the last life's was, and is set when it is needed. */
+static void a_new_life_steps_when_it_must(void **state)
+{
+    (void)state;
+    cpu->vmx.stepping = true;
+    vmx_boot(cpu);
+    assert_false(steps());
+    vmx_let_in(cpu, NMI);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_STI;
+    vmx_before_entry(cpu);
+    assert_true(steps());
 }
 
 /* Fields that exist only with their control. */
@@ -1399,6 +1415,7 @@ int main(void)
         TEST(after_init_and_sipi_a_core_starts_anew),
         TEST(a_new_life_owes_nothing),
         TEST(what_a_guest_was_owed_is_not_its_successors),
+        TEST(a_new_life_steps_when_it_must),
         TEST(a_life_writes_no_field_that_is_not_there),
         TEST(the_signal_is_an_init),
         TEST(a_partitions_core_waits_in_the_host),
