@@ -9,6 +9,17 @@
 static u64 fake_vmcs[0x8000];
 static u32 fake_flushes; /* INVEPT and INVVPID */
 
+struct invalidation {
+    u64 first, second;
+};
+
+/* The last of each. */
+static struct {
+    u32 count;
+    u64 type;
+    struct invalidation what;
+} fake_invept, fake_invvpid;
+
 static inline u64 vmread(u64 field)
 {
     return fake_vmcs[field];
@@ -19,21 +30,19 @@ static inline void vmwrite(u64 field, u64 value)
     fake_vmcs[field] = value;
 }
 
-struct invalidation {
-    u64 first, second;
-};
-
 static inline void invept(u64 type, struct invalidation what)
 {
-    (void)type;
-    (void)what;
+    fake_invept.count++;
+    fake_invept.type = type;
+    fake_invept.what = what;
     fake_flushes++;
 }
 
 static inline void invvpid(u64 type, struct invalidation what)
 {
-    (void)type;
-    (void)what;
+    fake_invvpid.count++;
+    fake_invvpid.type = type;
+    fake_invvpid.what = what;
     fake_flushes++;
 }
 

@@ -38,9 +38,12 @@ void log_line(const char *format, ...)
     (void)format;
 }
 
+static u32 entries;
+
 void vmx_enter(struct cpu *self)
 {
-    (void)self;
+    assert_ptr_equal(self, cpu);
+    entries++;
     longjmp(stopped, 3);
 }
 
@@ -106,9 +109,12 @@ void kick_release(void)
 {
 }
 
+static u32 resets_noted;
+
 void apic_note(struct cpu *self)
 {
-    (void)self;
+    assert_ptr_equal(self, cpu);
+    resets_noted = resets;
 }
 
 /* What hv/guest/startup.c decides is tested there. */
@@ -338,6 +344,7 @@ static int set_up(void **state)
     memset(&fake, 0, sizeof(fake));
     memset(fake_vmcs, 0, sizeof(fake_vmcs));
     fake_flushes = 0;
+    memset(&fake_invept, 0, sizeof(fake_invept));
     fake_msr(IA32_EFER, EFER_LME | EFER_LMA | EFER_NXE, 0xd01);
     fake_msr(IA32_PAT, PAT_RESET, ~0ULL);
     fake_msr(IA32_DEBUGCTL, 0, 0xffff);
@@ -370,7 +377,7 @@ static int set_up(void **state)
     fake_tr = fake_ldtr = 0;
     letter = false;
     touch_works = msr_works = true;
-    resets = inits = hypercalls = update_size = ticks = 0;
+    resets = inits = hypercalls = update_size = ticks = entries = resets_noted = 0;
     while_waiting = NULL;
     lone_page = 0;
     page_write = retyped = 0;
@@ -680,6 +687,9 @@ static void an_nmi_waits_for_another_event(void **state)
     assert_false(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI);
     assert_int_equal(enter_and_exit(0), NMI_EVENT);
     assert_false(steps());
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI; /* by its delivery, till its IRET */
+    assert_int_equal(enter_and_exit(0), 0);
+    assert_true(fake_vmcs[VMCS_INTERRUPTIBILITY] & BLOCKED_BY_NMI);
 }
 
 static void an_nmi_waits_for_the_end_of_a_shadow(void **state)
@@ -828,8 +838,34 @@ static void gp_has_an_error_code_in_protected_mode(void **state)
     assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
     assert_true(fake_vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
     fake_vmcs[VMCS_GUEST_CR0] = CR0_PE;
+    fake_vmcs[VMCS_ENTRY_ERROR_CODE] = 0x5555; /* an earlier one's */
     vmx_inject_gp();
-    assert_true(fake_vmcs[VMCS_ENTRY_EVENT] & EVENT_ERROR_CODE);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0x80000b0d);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_ERROR_CODE], 0);
+}
+
+/* SDM 25.8.3: valid, hardware exception, vector 18, no error code. */
+static void a_machine_check_is_injected_as_one(void **state)
+{
+    (void)state;
+    vmx_inject_machine_check(cpu);
+    assert_int_equal(enter_and_exit(0), 0x80000312);
+    vmx_inject_fault(UD);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0x80000306);
+    fake_vmcs[VMCS_ENTRY_EVENT] = 0;
+    assert_true(vmx_let_in(cpu, NMI));
+    assert_int_equal(enter_and_exit(0), 0x80000202);
+}
+
+/* What an event's field says is not valid means nothing. */
+static void an_nmi_overtakes_no_nmi_that_is_none(void **state)
+{
+    (void)state;
+    vmx_let_in(cpu, NMI);
+    fake_vmcs[VMCS_ENTRY_EVENT] = NMI_EVENT & ~EVENT_VALID;
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_STI;
+    vmx_before_entry(cpu);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], BLOCKED_BY_STI | BLOCKED_BY_NMI);
 }
 
 /* --- INIT and SIPI --------------------------------------------------------------------------- */
@@ -852,6 +888,7 @@ static void after_init_and_sipi_a_core_starts_anew(void **state)
     exit_for(VMX_EXIT_INIT);
     assert_int_equal(inits, 1);
     assert_int_equal(resets, 1);
+    assert_int_equal(resets_noted, 1);
     assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
     assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], 0);
     assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
@@ -859,15 +896,88 @@ static void after_init_and_sipi_a_core_starts_anew(void **state)
     assert_false(steps());
 }
 
+/* Of the life before: a step, an NMI that waited for its turn, blocking on its behalf. */
+static void a_new_life_owes_nothing(void **state)
+{
+    (void)state;
+    vmx_let_in(cpu, NMI);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_STI;
+    vmx_before_entry(cpu);
+    assert_true(steps() && cpu->vmx.nmi_held);
+    exit_for(VMX_EXIT_INIT);
+    assert_false(steps());
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI; /* by one that the new life has taken */
+    assert_int_equal(enter_and_exit(0), 0);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], BLOCKED_BY_NMI);
+}
+
+static void what_a_guest_was_owed_is_not_its_successors(void **state)
+{
+    (void)state;
+    cpu->vmx.owed = OWED_NMI;
+    cpu->vmx.arrived = OWED_MC;
+    cpu->vmx.stepping = cpu->vmx.nmi_held = true;
+    vmx_boot(cpu);
+    assert_int_equal(fake_invept.count, 1); /* its memory may be another (29.4.3.3) */
+    assert_int_equal(enter_and_exit(0), 0);
+    assert_false(steps());
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
+    assert_int_equal(enter_and_exit(0), 0);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], BLOCKED_BY_NMI);
+}
+
+/* Its monitor trap flag is clear, whatever the last life's was, and is set when it is needed. */
+static void a_new_life_steps_when_it_must(void **state)
+{
+    (void)state;
+    cpu->vmx.stepping = true;
+    vmx_boot(cpu);
+    assert_false(steps());
+    vmx_let_in(cpu, NMI);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_STI;
+    vmx_before_entry(cpu);
+    assert_true(steps());
+}
+
+/* Fields that exist only with their control. */
+static void a_life_writes_no_field_that_is_not_there(void **state)
+{
+    (void)state;
+    vmx.global_ctrl = false;
+    vmx.controls.word[WORD_ENTRY] = ~(u32)(ENTRYCTL_LOAD_BND | ENTRYCTL_LOAD_CET);
+    fake_vmcs[VMCS_GUEST_BNDCFGS] = fake_vmcs[VMCS_GUEST_PERF_GLOBAL_CTRL] = 0x5555;
+    vmx_boot(cpu);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_BNDCFGS], 0x5555);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PERF_GLOBAL_CTRL], 0x5555);
+}
+
+/* Mode 101B, level assert: SDM 11.6.1. */
+static void the_signal_is_an_init(void **state)
+{
+    (void)state;
+    assert_int_equal(vmx_signal_icr(), 0x4500);
+}
+
+static void a_kick_is_absorbed(void)
+{
+    vmx_absorb_signal(cpu);
+}
+
 static void a_partitions_core_waits_in_the_host(void **state)
 {
     (void)state;
+    while_waiting = a_kick_is_absorbed;
     if (setjmp(stopped) != 3) {
         vmx_await_sipi(cpu);
         fail();
     }
+    assert_int_equal(entries, 1);
+    assert_true(fake_vmcs[VMCS_PIN_CONTROLS] & PIN_PREEMPTION_TIMER);
     assert_true(cpu->captured);
     assert_int_equal(cpu->state, CORE_WAITING);
+    assert_int_equal(fake_vmcs[VMCS_HOST_RSP], (u64)cpu);
+    assert_int_equal(fake_vmcs[VMCS_GUEST_PAT], PAT_RESET);
     assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_ACTIVE);
     assert_int_equal(fake_vmcs[VMCS_GUEST_ES_BASE + 2 * SEG_CS], 0x12000);
 }
@@ -938,8 +1048,11 @@ static void an_init_that_comes_with_a_kick_is_not_lost(void **state)
 static void without_a_held_init_the_timer_ends_it(void **state)
 {
     (void)state;
+    fake_vmcs[VMCS_PREEMPTION_TIMER] = 0x5555;
     vmx_absorb_signal(cpu);
     vmx_before_entry(cpu);
+    assert_true(timer());
+    assert_int_equal(fake_vmcs[VMCS_PREEMPTION_TIMER], 0); /* has run out at the entry (26.5.1) */
     exit_for(VMX_EXIT_PREEMPTION_TIMER);
     assert_false(timer());
     assert_int_equal(cpu->exits[EXIT_STEP], 1);
@@ -1297,7 +1410,14 @@ int main(void)
         TEST(an_init_forgets_what_was_being_delivered),
         TEST(an_apic_page_is_no_stack),
         TEST(gp_has_an_error_code_in_protected_mode),
+        TEST(a_machine_check_is_injected_as_one),
+        TEST(an_nmi_overtakes_no_nmi_that_is_none),
         TEST(after_init_and_sipi_a_core_starts_anew),
+        TEST(a_new_life_owes_nothing),
+        TEST(what_a_guest_was_owed_is_not_its_successors),
+        TEST(a_new_life_steps_when_it_must),
+        TEST(a_life_writes_no_field_that_is_not_there),
+        TEST(the_signal_is_an_init),
         TEST(a_partitions_core_waits_in_the_host),
         TEST(init_at_the_boot_processor_resets),
         TEST(a_kick_is_no_init),
