@@ -15,7 +15,8 @@
 
 static struct {
     struct lock lock;          /* a stop is in progress ... */
-    const struct guest *guest; /* ... of this one */
+    const struct guest *guest; /* ... of this one's cores ... */
+    bool leaving;              /* ... that are leaving it only */
     volatile u32 round;        /* stops begun */
     volatile u32 resumed;      /* stops ended */
 } kick;
@@ -86,10 +87,15 @@ void kick_release(void)
     unlock(&kick.lock);
 }
 
+static bool is_meant(const struct cpu *target)
+{
+    return target->guest == kick.guest && (!kick.leaving || target->leaving);
+}
+
 /* Whether it runs the guest, and so will see a signal. */
 static bool listens(const struct cpu *target)
 {
-    return target->guest == kick.guest && __atomic_load_n(&target->captured, __ATOMIC_SEQ_CST) &&
+    return is_meant(target) && __atomic_load_n(&target->captured, __ATOMIC_SEQ_CST) &&
            target->state != CORE_STOPPED;
 }
 
@@ -102,7 +108,7 @@ static bool is_silent(const struct cpu *self, const struct cpu *target)
 static void write_letters(const struct cpu *self)
 {
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
-        if (cpu_at(i) == self || cpu_at(i)->guest != kick.guest)
+        if (cpu_at(i) == self || !is_meant(cpu_at(i)))
             continue;
         cpu_at(i)->signals = 0;
         __atomic_store_n(&cpu_at(i)->letter, kick.round, __ATOMIC_SEQ_CST);
@@ -155,7 +161,7 @@ static void signal_until_quiet(struct cpu *self)
 
 static u32 count_round(const struct cpu *self, bool done)
 {
-    u32 count = self->guest == kick.guest && self->state == CORE_RUNNING;
+    u32 count = is_meant(self) && self->state == CORE_RUNNING;
 
     for (u32 i = 0; i < hv.info->cpu_count; i++) {
         const struct cpu *target = cpu_at(i);
@@ -165,16 +171,27 @@ static u32 count_round(const struct cpu *self, bool done)
     return count;
 }
 
-u32 kick_stop(struct cpu *self, const struct guest *guest)
+static u32 stop(struct cpu *self, const struct guest *guest, bool leaving)
 {
     kick_hold(self);
     kick.guest = guest;
+    kick.leaving = leaving;
     kick.round++;
     if (!kick.round) /* 0 is an empty box; the boxes were emptied some four thousand million ago */
         kick.round++;
     write_letters(self);
     signal_until_quiet(self);
     return count_round(self, false);
+}
+
+u32 kick_stop(struct cpu *self, const struct guest *guest)
+{
+    return stop(self, guest, false);
+}
+
+void kick_stop_leaving(struct cpu *self)
+{
+    stop(self, self->guest, true);
 }
 
 bool kick_has_stopped(const struct cpu *target)

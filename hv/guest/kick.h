@@ -23,6 +23,10 @@
  * starts or stops. */
 u32 kick_stop(struct cpu *self, const struct guest *guest);
 
+/* The same for those of its own guest's that are leaving it (cpu.leaving): the others notice
+ * nothing. A stop wakes a core that halts. */
+void kick_stop_leaving(struct cpu *self);
+
 /* Between the two: whether this one has answered. It has noted its APIC then (apic_note). */
 bool kick_has_stopped(const struct cpu *target);
 

@@ -196,6 +196,23 @@ static void all_stop_and_go_on(void **state)
     assert_int_equal(signals[0], 0);
 }
 
+/* A core that halts must not be woken for another's INIT. */
+static void only_who_leaves_is_stopped(void **state)
+{
+    (void)state;
+    core(2)->leaving = true;
+    kick_stop_leaving(core(0));
+    assert_true(kick_has_stopped(core(2)));
+    assert_int_equal(signals[2], 1);
+    assert_int_equal(signals[0] + signals[1] + signals[3], 0);
+    assert_int_equal(core(1)->letter + core(3)->letter, 0);
+    assert_int_equal(kick_resume(core(0)), 1);
+    assert_int_equal(core(2)->done_in, kick.round);
+    core(2)->leaving = false;
+    assert_int_equal(kick_stop(core(1), NULL), CORES); /* the next stop is everybody's again */
+    kick_resume(core(1));
+}
+
 static void a_lost_signal_is_sent_again(void **state)
 {
     (void)state;
@@ -506,6 +523,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(all_stop_and_go_on),
+        TEST(only_who_leaves_is_stopped),
         TEST(a_lost_signal_is_sent_again),
         TEST(a_core_that_was_never_captured_is_left_out),
         TEST(a_stopped_core_is_left_out),

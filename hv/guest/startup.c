@@ -114,37 +114,40 @@ static bool is_to_leave(const struct cpu *self, const struct cpu *target, u32 lo
            is_addressed(self, target, low, destination, x2apic);
 }
 
-static bool any_is_to_leave(const struct cpu *self, u32 low, u32 destination, bool x2apic)
+/* Returns how many. An INIT that reaches none, of which a guest may send many, stops nobody. */
+static u32 note_leaving(const struct cpu *self, u32 low, u32 destination, bool x2apic)
 {
-    for (u32 i = 0; i < hv.info->cpu_count; i++)
-        if (is_to_leave(self, cpu_at(i), low, destination, x2apic))
-            return true;
-    return false;
+    u32 count = 0;
+
+    for (u32 i = 0; i < hv.info->cpu_count; i++) {
+        if (!is_to_leave(self, cpu_at(i), low, destination, x2apic))
+            continue;
+        cpu_at(i)->leaving = true;
+        count++;
+    }
+    return count;
 }
 
 /* Where INITs do not exit, a core leaves its guest before it is reset: KVM keeps a wrong shadow of
  * the paging of a nested guest that is reset in unpaged code. Nothing that it could hold is held
- * meanwhile. An INIT that reaches no core, of which a guest may send many, stops nobody. */
+ * meanwhile. Others must not be woken: what halted them, the kernel before a kexec, may be gone. */
 static void bring_out(struct cpu *self, u32 low, u32 destination, bool x2apic)
 {
-    if (!any_is_to_leave(self, low, destination, x2apic))
+    if (!note_leaving(self, low, destination, x2apic))
         return;
-    kick_stop(self, self->guest);
-    for (u32 i = 0; i < hv.info->cpu_count; i++) {
-        struct cpu *target = cpu_at(i);
-
-        if (!is_to_leave(self, target, low, destination, x2apic))
-            continue;
-        target->captured = false;
-        target->leaving = true;
-    }
+    kick_stop_leaving(self);
+    for (u32 i = 0; i < hv.info->cpu_count; i++)
+        if (kick_has_stopped(cpu_at(i)) && cpu_at(i)->leaving)
+            cpu_at(i)->captured = false;
     kick_resume(self);
 }
 
 void startup_leave(struct cpu *self)
 {
-    if (self->leaving)
-        vendor->await_reset(self);
+    if (!self->leaving)
+        return;
+    self->captured = false; /* nobody waits for its answer */
+    vendor->await_reset(self);
 }
 
 void startup_ipi(struct cpu *self, u32 low, u32 destination, bool x2apic)

@@ -91,6 +91,16 @@ u32 kick_stop(struct cpu *self, const struct guest *guest)
     return 0;
 }
 
+static u64 brought_out; /* as bits: none but these are woken */
+
+void kick_stop_leaving(struct cpu *self)
+{
+    kick_stop(self, self->guest);
+    brought_out = 0;
+    for (u32 i = 0; i < CORES; i++)
+        brought_out |= cpu_at(i)->leaving ? BIT(i) : 0;
+}
+
 u32 kick_resume(struct cpu *self)
 {
     (void)self;
@@ -748,6 +758,7 @@ static void a_core_leaves_its_guest_before_it_is_reset(void **state)
     on_resume = it_will_not_enter_again;
     startup_ipi(cpu_at(0), INIT, 4, true);
     assert_int_equal(stops, 1);
+    assert_int_equal(brought_out, BIT(2));
     assert_true(cpu_at(2)->leaving);
     assert_false(cpu_at(1)->leaving || cpu_at(3)->leaving || cpu_at(0)->leaving);
     assert_int_equal(sent_count, 1);
@@ -762,6 +773,17 @@ static void a_core_leaves_its_guest_before_it_is_reset(void **state)
     assert_int_equal(cpu_at(2)->state, CORE_RUNNING);
     startup_ipi(cpu_at(0), SIPI, 4, true);
     assert_int_equal(stops, 1); /* not for a SIPI */
+}
+
+/* It runs its guest still, and who marked it waits for it. */
+static void one_that_another_core_brings_out_is_left_to_that(void **state)
+{
+    (void)state;
+    cpu_at(3)->leaving = true;
+    stopped = BIT(2);
+    startup_ipi(cpu_at(0), INIT, 4, true);
+    assert_false(cpu_at(2)->captured);
+    assert_true(cpu_at(3)->captured);
 }
 
 static void it_is_started_again(void)
@@ -785,7 +807,6 @@ static void a_sender_that_was_sent_an_init_leaves_too(void **state)
 {
     (void)state;
     cpu_at(2)->leaving = true;
-    cpu_at(2)->captured = false;
     if (!setjmp(awaiting_reset)) {
         startup_ipi(cpu_at(2), SIPI, 2, true);
         fail();
@@ -894,6 +915,7 @@ int main(void)
         UNWATCHED(an_init_sent_again_is_absorbed),
         TEST(only_its_os_starts_a_core_for_good),
         TEST(a_core_leaves_its_guest_before_it_is_reset),
+        TEST(one_that_another_core_brings_out_is_left_to_that),
         TEST(a_sender_that_was_sent_an_init_leaves_too),
         TEST(a_core_that_resets_itself_holds_nothing),
         TEST(an_init_that_reaches_nobody_stops_nobody),
