@@ -340,6 +340,34 @@ static void bits_follow_the_guests_cr4(void **state)
     (void)state;
 }
 
+/* The register that says so (ARCH_CAPABILITIES) is in subleaf 0 of leaf 7, whatever the processor;
+ * protection keys and key locker are bits of one leaf and one vendor each. */
+static void bits_of_the_guests_are_where_they_belong(void **state)
+{
+    (void)state;
+    for (u32 n = 0; n < 2; n++)
+        for (u32 locked = 0; locked < 2; locked++) {
+            const struct cpuid_context guest = {
+                .intel = n, .x2apic_locked = locked, .cr4 = CR4_KL | CR4_PKE | CR4_OSXSAVE};
+            u32 regs[4] = {0};
+
+            cpuid_edit(&guest, 7, 0, regs);
+            assert_int_equal(regs[CPUID_EDX], locked ? 1U << 29 : 0);
+            assert_int_equal(regs[CPUID_ECX], 1U << 4);
+            memset(regs, 0, sizeof(regs));
+            cpuid_edit(&guest, 7, 1, regs);
+            assert_int_equal(regs[CPUID_EAX] | regs[CPUID_ECX] | regs[CPUID_EDX], 0);
+            edit_ones(&guest, 7, 0, regs);
+            assert_true(regs[CPUID_EDX] & BIT(29)); /* the processor's own */
+            memset(regs, 0, sizeof(regs));
+            cpuid_edit(&guest, 0x19, 0, regs);
+            assert_int_equal(regs[CPUID_EBX], n);
+            cpuid_edit(&guest, 0x18, 0, regs);
+            cpuid_edit(&guest, 2, 0, regs);
+            assert_int_equal(regs[CPUID_ECX] | regs[CPUID_EDX], 0);
+        }
+}
+
 static void hypervisor_bit_as_set(void **state)
 {
     const struct cpuid_context on = {.hypervisor_bit = true};
@@ -351,8 +379,10 @@ static void hypervisor_bit_as_set(void **state)
     cpuid_edit(&on, 0x40000000, 0, regs);
     assert_int_equal(regs[CPUID_EAX], 0x40000001);
     assert_memory_equal(&regs[CPUID_EBX], "CedeCedeCede", 12);
+    memset(regs, 0xff, sizeof(regs));
     cpuid_edit(&on, 0x40000001, 0, regs);
     assert_int_equal(regs[CPUID_EAX], CEDE_VERSION);
+    assert_int_equal(regs[CPUID_EBX] | regs[CPUID_ECX] | regs[CPUID_EDX], 0);
     memset(regs, 0, sizeof(regs));
     cpuid_edit(&nothing_special, 1, 0, regs);
     assert_false(regs[CPUID_ECX] & BIT(31)); /* metal */
@@ -404,6 +434,7 @@ int main(void)
         cmocka_unit_test(each_grant_shows_what_is_its_own),
         cmocka_unit_test(what_is_denied_is_hidden),
         cmocka_unit_test(bits_follow_the_guests_cr4),
+        cmocka_unit_test(bits_of_the_guests_are_where_they_belong),
         cmocka_unit_test(hypervisor_bit_as_set),
         cmocka_unit_test(an_outer_hypervisors_leaves_are_hidden),
         cmocka_unit_test(x2apic_bit_is_the_hardwares),

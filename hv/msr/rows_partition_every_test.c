@@ -67,6 +67,20 @@ static void check_msr(const struct msr_context *cpu, u32 msr)
         fail_msg("%x, vendor %u: %u %u", msr, cpu->vendor, got.read, got.write);
 }
 
+/* Of MSRs 0-1FFF and C0000000-C0001FFF, reads and writes (SDM 25.6.9). */
+static void check_vmx_map(const struct msr_context *cpu)
+{
+    static u8 map[4096];
+
+    msr_bitmap_vmx(map, cpu);
+    for (u32 i = 0; i < 0x4000; i++) {
+        struct msr_verdict verdict = msr_judge(cpu, (i & 0x1fff) + (i >> 13) * 0xc0000000);
+
+        assert_int_equal(map[i / 8] >> i % 8 & 1, verdict.read != MSR_PASS);
+        assert_int_equal(map[0x800 + i / 8] >> i % 8 & 1, verdict.write != MSR_PASS);
+    }
+}
+
 static void every_msr_is_as_listed(void **state)
 {
     (void)state;
@@ -81,6 +95,8 @@ static void every_msr_is_as_listed(void **state)
                                   .police_icr = true};
 
         check_all_msrs(&cpu, check_msr);
+        if (n & 1)
+            check_vmx_map(&cpu);
     }
 }
 
