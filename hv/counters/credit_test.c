@@ -580,6 +580,26 @@ static void amd_wraps_several(void **state)
     assert_int_equal(sends, 1);
 }
 
+/* The first counter, for that is where a stray bit would be. */
+static void nobody_is_told_who_did_not_ask(void **state)
+{
+    (void)state;
+    start_amd(true);
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc0;
+    set_msr(MSR_PERF_CTR, TOP);
+    wrap(0, 0);
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), BIT(0));
+    assert_int_equal(sends, 0);
+    start_intel(4, true);
+    cpu.pmu.intel.shadow[0] = RUNNING | 0xc0;
+    set_msr(IA32_FIXED_CTR_CTRL, 0x3);
+    set_msr(IA32_A_PMC0, TOP);
+    set_msr(IA32_FIXED_CTR0, TOP);
+    assert_int_equal(wrap(ALL, DEBUGCTL_FREEZE_PERFMON_ON_PMI), BIT(32) | BIT(0));
+    assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32) | BIT(0));
+    assert_int_equal(sends, 0);
+}
+
 /* A selector asks for a PMI as it is now, not as it was at an instruction before. */
 static void a_pmi_is_asked_for_each_time(void **state)
 {
@@ -785,6 +805,7 @@ int main(void)
         cmocka_unit_test(fixed_counters_are_not_asked_where_none_counts),
         cmocka_unit_test(amd_wraps),
         cmocka_unit_test(amd_wraps_several),
+        cmocka_unit_test(nobody_is_told_who_did_not_ask),
         cmocka_unit_test(a_pmi_is_asked_for_each_time),
         cmocka_unit_test(intel_wraps),
         cmocka_unit_test(one_pmi_for_several),

@@ -273,7 +273,10 @@ static void xss_has_no_hidden_state(void **state)
     assert_false(write_ok(0xda0, BIT(40))); /* the processor's own #GP */
     assert_int_equal(rdmsr(0xda0), BIT(11));
     guest.msr.granted = BIT(FEATURE_LBR);
-    assert_true(write_ok(0xda0, BIT(15)));
+    assert_true(
+        write_ok(0xda0, 0x1ffff & ~BIT(8))); /* what else is reserved, the processor knows */
+    assert_int_equal(rdmsr(0xda0), 0x1ffff & ~BIT(8));
+    assert_false(write_ok(0xda0, BIT(15) | BIT(8)));
 }
 
 static void zeroed_msrs(void **state)
