@@ -174,6 +174,38 @@ static void selectors_read_back_on_both(void **state)
     }
 }
 
+/* The first and the last too, each as itself. */
+static void every_register_reads_back_what_was_denied(void **state)
+{
+    static const struct {
+        enum cpu_vendor vendor;
+        u32 first, last, step;
+        u64 denied;
+    } cases[] = {
+        {CPU_AMD, 0xc0010200, 0xc001020a, 2, USUAL | 0x29},
+        {CPU_AMD, 0xc0010000, 0xc0010003, 1, USUAL | 0x29},
+        {CPU_INTEL, 0x186, 0x18f, 1, USUAL | 0x29},
+        {CPU_INTEL, 0x1901, 0x1925, 4, USUAL | 0x29},
+        {CPU_INTEL, 0x1a6, 0x1a7, 1, 0x10000},
+        {CPU_INTEL, 0x3f6, 0x3f7, 1, 0x10000},
+        {CPU_INTEL, 0x1328, 0x1329, 1, 0x10000},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        start(cases[i].vendor);
+        for (u32 msr = cases[i].first; msr <= cases[i].last; msr += cases[i].step) {
+            fake_msr(msr, 0, ALL);
+            assert_true(write_ok(msr, cases[i].denied | msr << 24));
+            assert_int_equal(denied_value, cases[i].denied | msr << 24);
+        }
+        for (u32 msr = cases[i].first; msr <= cases[i].last; msr += cases[i].step) {
+            assert_int_equal(rdmsr(msr), 0);
+            assert_int_equal(read_ok(msr), cases[i].denied | msr << 24);
+        }
+    }
+}
+
 static void what_the_processor_lacks_faults(void **state)
 {
     static const u32 intel[] = {0x186, 0x18f, 0x1901, 0x1a6, 0x38d, 0x3f7, 0x345,
@@ -593,6 +625,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selectors_read_back_on_both),
+        cmocka_unit_test(every_register_reads_back_what_was_denied),
         cmocka_unit_test(what_the_processor_lacks_faults),
         cmocka_unit_test(fixed_counters_are_limited),
         cmocka_unit_test(offcore_responses_are_kept_from_the_hardware),
