@@ -19,6 +19,7 @@ ACCEL  ?=
 ##   make lint        formatting, static analysis, layers, documents
 ##   make test-unit   unit tests and bounded fuzzing, on this machine
 ##   make test-bed    tests on emulated machines, bare and under Cede; TESTS='pattern ...' for some
+##   make mutants     which changes of the code no unit test notices; 15 minutes
 ##   make soak        the tests that take hours
 ##   make bench       what an exit costs, in instructions
 ##   make bench-record  what perf record -F 1000 costs in a Linux guest, on both vendors; 10 minutes
@@ -92,7 +93,7 @@ lint-sh:
 
 lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib \
-	   tools/layers tools/layers_selftest tools/lint-docs
+	   tools/layers tools/layers_selftest tools/lint-docs tools/mutants
 
 # Width of prose; files that documents and comments name.
 lint-docs:
@@ -109,7 +110,7 @@ $(FOREIGN): tools/foreign tools/lib.sh $(wildcard tools/foreign.d/*) $(LINUX_FIL
 	tools/foreign $(BUILD)/foreign
 	@touch $@
 
-.PHONY: test test-bed test-tools soak test-needs
+.PHONY: test test-bed test-tools mutants soak test-needs
 test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(LINUX_FILES) $(FOREIGN) guest-tests $(PERF_GZ) \
     $(BUILD)/signed/cede.efi $(BUILD)/signed/launch.efi $(BUILD)/shell-disk.img
 
@@ -125,10 +126,15 @@ test-bed:
 	@$(MAKE) --no-print-directory -j$(JOBS) test-needs
 	@tools/run-tests $(if $(TESTS),-- $(TESTS))
 
+mutants:
+	@tools/setup test
+	@tools/mutants
+
 soak:
 	@tools/setup test
 	@$(MAKE) --no-print-directory -j$(JOBS) test-needs
 	@$(MAKE) --no-print-directory test-unit FUZZ_RUNS=20000000
+	@tools/mutants
 	@tools/run-tests --slow
 	@tools/test-guests --soak
 

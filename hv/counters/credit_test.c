@@ -278,13 +278,47 @@ static void unfiltered_selectors_are_the_hardwares(void **state)
     assert_int_equal(emulate(false, 0xff), BIT(4));
 }
 
+/* The filter is all zeros then, which refuses no CMASK by itself: nobody needs to look any more. */
 static void nothing_counts_when_off(void **state)
 {
+    static struct filter nothing;
+
     (void)state;
     start_amd(true);
     cpu.pmu.core.mode = PMU_OFF;
+    cpu.pmu.core.filter = &nothing;
     cpu.pmu.amd.shadow[0] = RUNNING | 0xc0;
     assert_int_equal(emulate(false, 0), 0);
+    assert_int_equal(cpu.pmu.core.attention, 0);
+    start_intel(5, true);
+    cpu.pmu.core.mode = PMU_OFF;
+    cpu.pmu.core.filter = &nothing;
+    cpu.pmu.intel.shadow[0] = RUNNING | 0xc0;
+    assert_int_equal(emulate(false, 0xff), 0);
+    assert_int_equal(cpu.pmu.core.attention, 0);
+}
+
+/* In PMU_FULL all that there are may have been written meanwhile; what is not there counts nothing.
+ */
+static void every_counter_is_looked_at_while_unfiltered(void **state)
+{
+    (void)state;
+    start_amd(true);
+    cpu.pmu.core.mode = PMU_FULL;
+    emulate(false, 0);
+    assert_int_equal(cpu.pmu.core.attention, 0x3f);
+    set_msr(MSR_PERF_CTL + 10, EVTSEL_EN | EVTSEL_USR | 0x76);
+    assert_int_equal(emulate(true, 0), BIT(5));
+    assert_int_equal(emulate(false, 0), 0);
+    start_intel(5, true);
+    cpu.pmu.core.mode = PMU_FULL;
+    cpu.pmu.intel.caps.general = 0x3ff;
+    cpu.pmu.intel.shadow[9] = RUNNING | 0xc0;
+    emulate(false, 0x3ff);
+    assert_int_equal(cpu.pmu.core.attention, 0x3ff);
+    assert_int_equal(emulate(false, 0x3ff), 0);
+    set_msr(IA32_PERFEVTSEL0 + 7, RUNNING | 0x3c);
+    assert_int_equal(emulate(false, 0x3ff), BIT(7));
 }
 
 static void attention_ends_when_nobody_needs_it(void **state)
@@ -459,6 +493,42 @@ static void narrow_writes(void **state)
     }
 }
 
+/* Each kind of counter wraps at its own width. */
+static void widths_differ(void **state)
+{
+    (void)state;
+    start_intel(5, true);
+    cpu.pmu.intel.caps.width = 40;
+    cpu.pmu.intel.caps.fixed_width = 32;
+    cpu.pmu.intel.shadow[3] = RUNNING | 0xc0;
+    set_msr(IA32_FIXED_CTR_CTRL, 0x33);
+    set_msr(IA32_A_PMC0 + 3, MASK(31, 0));
+    set_msr(IA32_FIXED_CTR0, MASK(31, 0));
+    set_msr(IA32_FIXED_CTR0 + 1, MASK(30, 0));
+    begin(false, ALL);
+    assert_int_equal(finish(0), BIT(32));
+    assert_int_equal(msr(IA32_A_PMC0 + 3), BIT(32));
+    assert_int_equal(msr(IA32_FIXED_CTR0), 0);
+    assert_int_equal(msr(IA32_FIXED_CTR0 + 1), BIT(31));
+    set_msr(IA32_A_PMC0 + 3, MASK(39, 0));
+    begin(false, 0xff);
+    assert_int_equal(finish(0), BIT(3));
+}
+
+/* Version 1 has none, and no register for them. */
+static void fixed_counters_are_not_asked_where_none_counts(void **state)
+{
+    int at;
+
+    (void)state;
+    start_intel(2, false);
+    at = fake_msr_index(IA32_FIXED_CTR_CTRL);
+    fake.msr[at].number = 0xffff;
+    cpu.pmu.intel.shadow[1] = RUNNING | 0xc0;
+    assert_int_equal(emulate(false, 0x3), BIT(1));
+    assert_int_equal(emulate(false, 0x4ULL << 32 | 3), BIT(1));
+}
+
 /* --- wrapping --------------------------------------------------------------------------------- */
 
 static u64 wrap(u64 global_ctrl, u64 debugctl)
@@ -494,6 +564,62 @@ static void amd_wraps(void **state)
     start_amd(false);
     wrap_amd(RUNNING | EVTSEL_INT | 0xc0, 0);
     assert_int_equal(sends, 1);
+}
+
+/* Of two that wrap both are noted; one PMI, since one asks for it. */
+static void amd_wraps_several(void **state)
+{
+    (void)state;
+    start_amd(true);
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc0;
+    cpu.pmu.amd.shadow[5] = RUNNING | EVTSEL_INT | 0x76;
+    set_msr(MSR_PERF_CTR, TOP);
+    set_msr(MSR_PERF_CTR + 10, TOP);
+    wrap(0, 0);
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), BIT(0) | BIT(5));
+    assert_int_equal(sends, 1);
+}
+
+/* The first counter, for that is where a stray bit would be. */
+static void nobody_is_told_who_did_not_ask(void **state)
+{
+    (void)state;
+    start_amd(true);
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc0;
+    set_msr(MSR_PERF_CTR, TOP);
+    wrap(0, 0);
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), BIT(0));
+    assert_int_equal(sends, 0);
+    start_intel(4, true);
+    cpu.pmu.intel.shadow[0] = RUNNING | 0xc0;
+    set_msr(IA32_FIXED_CTR_CTRL, 0x3);
+    set_msr(IA32_A_PMC0, TOP);
+    set_msr(IA32_FIXED_CTR0, TOP);
+    assert_int_equal(wrap(ALL, DEBUGCTL_FREEZE_PERFMON_ON_PMI), BIT(32) | BIT(0));
+    assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32) | BIT(0));
+    assert_int_equal(sends, 0);
+}
+
+/* A selector asks for a PMI as it is now, not as it was at an instruction before. */
+static void a_pmi_is_asked_for_each_time(void **state)
+{
+    (void)state;
+    start_amd(true);
+    wrap_amd(RUNNING | EVTSEL_INT | 0xc0, 0);
+    assert_int_equal(sends, 1);
+    wrap_amd(RUNNING | 0xc0, 0);
+    assert_int_equal(sends, 1);
+    start_intel(4, true);
+    cpu.pmu.intel.shadow[2] = RUNNING | EVTSEL_INT | 0xc0;
+    set_msr(IA32_A_PMC0 + 2, TOP);
+    assert_int_equal(wrap(ALL, 0), BIT(2));
+    assert_int_equal(sends, 1);
+    *lvtpc() = 0x400;
+    cpu.pmu.intel.shadow[2] = RUNNING | 0xc0;
+    set_msr(IA32_A_PMC0 + 2, TOP);
+    assert_int_equal(wrap(ALL, DEBUGCTL_FREEZE_PERFMON_ON_PMI), BIT(2));
+    assert_int_equal(sends, 1);
+    assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(2));
 }
 
 static void intel_wraps(void **state)
@@ -594,6 +720,51 @@ static void vmrun_is_taken_off(void **state)
     assert_true(cpu.pmu.core.attention);
 }
 
+/* As the hardware has it in PMU_FULL; not where the policy denies branches, nor in PMU_OFF. */
+static void vmrun_counts_where_branches_do(void **state)
+{
+    static struct filter nothing;
+
+    (void)state;
+    start_amd(true);
+    pmu.vmrun_branch = true;
+    cpu.pmu.core.mode = PMU_FULL;
+    set_msr(MSR_PERF_CTL + 10, RUNNING | 0xc2);
+    cpu.pmu.amd.shadow[1] = RUNNING | 0xc2; /* of no meaning now */
+    credit_vmrun(&cpu);
+    assert_int_equal(msr(MSR_PERF_CTR + 10), 499);
+    assert_int_equal(msr(MSR_PERF_CTR + 2), 100);
+    cpu.pmu.core.mode = PMU_OFF;
+    cpu.pmu.amd.shadow[5] = RUNNING | 0xc2;
+    credit_vmrun(&cpu);
+    assert_int_equal(msr(MSR_PERF_CTR + 10), 499);
+    cpu.pmu.core.mode = PMU_FILTERED;
+    credit_vmrun(&cpu);
+    assert_int_equal(msr(MSR_PERF_CTR + 10), 498);
+    cpu.pmu.amd.shadow[5] = RUNNING | 0xc2 | 1ULL << 32; /* 1C2H is another event */
+    credit_vmrun(&cpu);
+    cpu.pmu.core.filter = &nothing;
+    cpu.pmu.amd.shadow[5] = RUNNING | 0xc2;
+    credit_vmrun(&cpu);
+    assert_int_equal(msr(MSR_PERF_CTR + 10), 498);
+}
+
+/* No more than a byte of it. */
+static void what_is_owed_has_a_bound(void **state)
+{
+    (void)state;
+    start_amd(true);
+    pmu.vmrun_branch = true;
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc2;
+    for (u32 i = 0; i < 300; i++)
+        credit_vmrun(&cpu);
+    assert_int_equal(cpu.pmu.core.owed[0], 0xff);
+    set_msr(MSR_PERF_CTR, 1000);
+    credit_vmrun(&cpu);
+    assert_int_equal(msr(MSR_PERF_CTR), 1000 - 256);
+    assert_int_equal(cpu.pmu.core.owed[0], 0);
+}
+
 /* 0 - 1 + 1 would overflow. */
 static void what_vmrun_counts_at_zero_is_taken_off_later(void **state)
 {
@@ -619,6 +790,7 @@ int main(void)
         cmocka_unit_test(thresholds),
         cmocka_unit_test(unfiltered_selectors_are_the_hardwares),
         cmocka_unit_test(nothing_counts_when_off),
+        cmocka_unit_test(every_counter_is_looked_at_while_unfiltered),
         cmocka_unit_test(attention_ends_when_nobody_needs_it),
         cmocka_unit_test(attention_is_asked_for),
         cmocka_unit_test(policies_with_cmask_need_it_always),
@@ -629,12 +801,19 @@ int main(void)
         cmocka_unit_test(the_settings_before_it_decide),
         cmocka_unit_test(four_counters_have_older_names),
         cmocka_unit_test(narrow_writes),
+        cmocka_unit_test(widths_differ),
+        cmocka_unit_test(fixed_counters_are_not_asked_where_none_counts),
         cmocka_unit_test(amd_wraps),
+        cmocka_unit_test(amd_wraps_several),
+        cmocka_unit_test(nobody_is_told_who_did_not_ask),
+        cmocka_unit_test(a_pmi_is_asked_for_each_time),
         cmocka_unit_test(intel_wraps),
         cmocka_unit_test(one_pmi_for_several),
         cmocka_unit_test(version_3_leaves_the_wrap_to_the_hardware),
         cmocka_unit_test(pmi_is_delivered_as_lvtpc_says),
         cmocka_unit_test(vmrun_is_taken_off),
+        cmocka_unit_test(vmrun_counts_where_branches_do),
+        cmocka_unit_test(what_is_owed_has_a_bound),
         cmocka_unit_test(what_vmrun_counts_at_zero_is_taken_off_later),
     };
 

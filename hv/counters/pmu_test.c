@@ -58,10 +58,13 @@ static void fake_core_cpuid(u32 leaf, u32 subleaf, u32 out[4])
         out[2] = BIT(23);
 }
 
+static bool no_memory;
+
 void *pages_alloc(struct page_pool *pool, u64 pages)
 {
-    (void)pool;
-    return pages * PAGE_SIZE <= sizeof(list) ? list : NULL;
+    assert_ptr_equal(pool, &hv.pool);
+    assert_int_equal(pages * PAGE_SIZE, sizeof(list));
+    return no_memory ? NULL : list;
 }
 
 static void code_state(struct cpu *cpu, struct code_state *at)
@@ -118,7 +121,8 @@ static void prepare(bool intel, const struct pmu_policy *policy)
     static struct boot_guest boot;
     struct msr_context context = {.vendor = intel ? CPU_INTEL : CPU_AMD, .family = 0x19};
 
-    boot = (struct boot_guest){.policy = {.pmu = PMU_FILTERED, .rules = (u64)policy}};
+    boot = (struct boot_guest){
+        .policy = {.pmu = PMU_FILTERED, .rules = (u64)policy, .vmrun_branch = !intel}};
     memset(&pmu, 0, sizeof(pmu));
     memset(cores, 0, sizeof(cores));
     guest = (struct guest){.boot = &boot, .msr = context};
@@ -224,6 +228,215 @@ static void grants_follow_the_policy(void **state)
     }
 }
 
+static void what_there_is_no_memory_for_is_told(void **state)
+{
+    (void)state;
+    be_amd();
+    prepare(false, NULL);
+    no_memory = true;
+    assert_false(pmu_prepare_guest(&guest));
+    no_memory = false;
+    assert_true(pmu_prepare_guest(&guest));
+}
+
+static struct filter expected;
+
+/* The list that PMU_FILTERED asks is the policy's, to the last word; the other modes' has nothing.
+ */
+static void check_list(const struct pmu_policy *policy, const struct policy_cpu *on)
+{
+    policy_build(&expected, policy, on);
+    assert_memory_equal(guest.pmu.list, &expected, sizeof(expected));
+}
+
+/* Events in memory that is the caller's again afterwards. */
+static void a_policy_outlives_its_events(void **state)
+{
+    struct filter_entry events[] = {{.first = 0x29, .last = 0x2a, .mask = 0xff},
+                                    {.first = 0xff, .last = 0xff, .mask = 0xff}};
+    struct pmu_policy policy = {
+        .events = events, .event_count = 2, .fixed = {5}, .presets = {1 << PRESET_CORE}};
+    struct policy_cpu on = {.format = &filter_format_intel,
+                            .core = policy_core_intel,
+                            .core_count = COUNT(policy_core_intel)};
+
+    (void)state;
+    be_core(false);
+    prepare(true, &policy);
+    check_list(&policy, &on);
+    assert_null(guest.pmu.policy.events);
+    assert_int_equal(guest.pmu.policy.event_count, 0);
+    assert_int_equal(guest.pmu.policy.fixed[POLICY_ALLOW], 5);
+    policy.presets[POLICY_ALLOW] = 0;
+    policy.fixed[POLICY_ALLOW] = 6;
+    events[1].mask = 0; /* all umasks: the last words of the first plane */
+    pmu_build(&policy);
+    pmu_adopt(&guest, PMU_FILTERED, &policy);
+    check_list(&policy, &on);
+    assert_null(guest.pmu.policy.events);
+    assert_int_equal(guest.pmu.policy.event_count, 0);
+    assert_int_equal(guest.pmu.policy.fixed[POLICY_ALLOW], 6);
+}
+
+/* Nothing of a policy that was built and not adopted is in force. */
+static void the_usual_policy_is_architectural(void **state)
+{
+    static const struct {
+        bool intel;
+        u16 family;
+        u32 cycles;
+    } cases[] = {{false, 0x10, 0x7d}, {false, 0x19, 0x60}, {true, 6, 0x2e}};
+    static const u32 umasks[] = {0x07, 0xff, 0x4f};
+    static const struct pmu_policy all = {.presets = {1 << PRESET_ALL}};
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        struct msr_context context = {.family = cases[i].family};
+        u64 event = RUNNING | cases[i].cycles | umasks[i] << 8;
+
+        if (cases[i].intel)
+            be_core(false);
+        else
+            be_amd();
+        prepare(cases[i].intel, NULL);
+        pmu_prepare(&context);
+        assert_true(pmu_prepare_guest(&guest));
+        pmu_build(&all);
+        assert_true(filter_allows(guest.pmu.filter, event));
+        assert_true(filter_allows(guest.pmu.filter, RUNNING | 0xc0));
+        assert_false(filter_allows(guest.pmu.filter, DENIED));
+        assert_int_equal(guest.pmu.policy.presets[POLICY_ALLOW], 1 << PRESET_ARCHITECTURAL);
+        assert_int_equal(pmu.vmrun_branch, !cases[i].intel);
+    }
+}
+
+static void each_vendors_core_events(void **state)
+{
+    static const struct pmu_policy core_events = {.presets = {1 << PRESET_CORE}};
+
+    (void)state;
+    be_amd();
+    prepare(false, &core_events);
+    assert_true(filter_allows(guest.pmu.filter, RUNNING | 0x1b7));
+    assert_true(filter_allows(guest.pmu.filter, RUNNING | 0xdf | 15ULL << 32));
+    be_core(false);
+    prepare(true, &core_events);
+    assert_false(filter_allows(guest.pmu.filter, RUNNING | 0x1b7));
+    assert_true(filter_allows(guest.pmu.filter, RUNNING | 0xff));
+    assert_false(filter_allows(guest.pmu.filter, RUNNING | EVTSEL_EDGE | 0xff));
+}
+
+/* A list for PMU_FILTERED only, and a number for every change. */
+static void modes_are_for_those_who_ask_from_now_on(void **state)
+{
+    static const enum pmu_mode modes[] = {PMU_FULL, PMU_FILTERED, PMU_OFF};
+
+    (void)state;
+    be_amd();
+    prepare(false, NULL);
+    assert_int_equal(guest.pmu.generation, 1);
+    for (u32 i = 0; i < COUNT(modes); i++) {
+        pmu_adopt(&guest, modes[i], NULL);
+        assert_int_equal(guest.pmu.mode, modes[i]);
+        assert_int_equal(guest.msr.pmu, modes[i]);
+        assert_int_equal(guest.pmu.generation, 2 + i);
+        assert_int_equal(filter_allows(guest.pmu.filter, RUNNING | 0xc0), modes[i] == PMU_FILTERED);
+        assert_int_equal(guest.pmu.policy.presets[POLICY_ALLOW], 1 << PRESET_ARCHITECTURAL);
+    }
+}
+
+static void a_core_asks_what_its_guest_has(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < 2; i++) {
+        be_amd();
+        prepare(false, NULL);
+        pmu_start(core(i));
+        assert_true(core(i)->pmu_started);
+        assert_ptr_equal(core(i)->pmu.core.filter, list);
+        assert_int_equal(core(i)->pmu.core.generation, 1);
+        fake.msr[0].value = DENIED; /* a second start judges nothing again */
+        pmu_start(core(i));
+        assert_int_equal(rdmsr(MSR_PERF_CTL), DENIED);
+        change(core(i), PMU_OFF, PRESET_ALL);
+        assert_int_equal(rdmsr(MSR_PERF_CTL), 0);
+        assert_int_equal(core(i)->pmu.core.generation, 2);
+        assert_false(filter_allows(core(i)->pmu.core.filter, RUNNING | 0xc0));
+    }
+}
+
+static void a_denial_says_what_where_and_when(void **state)
+{
+    const struct denial *row;
+    u64 before = rdtsc();
+
+    (void)state;
+    be_core(false);
+    prepare(true, NULL);
+    pmu_note_denial(core(1), 0x1a7, 0x10001);
+    row = &core(1)->pmu.core.denials.row[DENIAL_EVENTS];
+    assert_int_equal(row->msr, 0x1a7);
+    assert_int_equal(row->value, 0x10001);
+    assert_int_equal(row->rip, 0x1234);
+    assert_int_equal(row->cr3, 0x5000);
+    assert_int_equal(row->count, 1);
+    assert_true(row->first == row->last && row->last > before && row->last <= rdtsc());
+}
+
+/* From PMU_FULL, what the guest had programmed by itself. */
+static void what_filtering_stops_is_noted_on_both(void **state)
+{
+    (void)state;
+    for (u32 intel = 0; intel < 2; intel++) {
+        u32 last = intel ? IA32_PERFEVTSEL0 + 7 : MSR_PERF_CTL + 10;
+
+        if (intel)
+            be_core(true);
+        else
+            be_amd();
+        prepare(intel, NULL);
+        pmu_start(core(1));
+        change(core(1), PMU_FULL, PRESET_ALL);
+        wrmsr(last, DENIED);
+        wrmsr(intel ? IA32_PERFEVTSEL0 : MSR_PERF_CTL, DENIED | EVTSEL_INT);
+        change(core(1), PMU_FILTERED, PRESET_ARCHITECTURAL);
+        assert_int_equal(denials_total(&core(1)->pmu.core.denials), 2);
+        assert_int_equal(rdmsr(last), 0);
+        change(core(1), PMU_FULL, PRESET_ARCHITECTURAL);
+        assert_int_equal(rdmsr(last), DENIED);
+        assert_int_equal(denials_total(&core(1)->pmu.core.denials), 2);
+        change(core(1), PMU_OFF, PRESET_ARCHITECTURAL); /* nothing is denied but all */
+        assert_int_equal(denials_total(&core(1)->pmu.core.denials), 2);
+        assert_int_equal(permissions, 4);
+    }
+}
+
+/* FIXED_CTR_CTRL is intercepted where the policy leaves out a counter, or the sibling thread. */
+static void intels_limits_follow_the_policy(void **state)
+{
+    static const struct {
+        struct pmu_policy policy;
+        u16 fixed;
+        bool any_thread, restricted;
+    } cases[] = {
+        {{.presets = {1 << PRESET_ALL}}, 0xffff, false, false},
+        {{.presets = {1 << PRESET_ARCHITECTURAL}}, 0x7, false, true},
+        {{.fixed = {0xf}, .modifiers = {EVTSEL_ANY}}, 0xf, true, false},
+        {{.fixed = {0xe}, .modifiers = {EVTSEL_EDGE}}, 0xe, false, true},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        be_core(false);
+        prepare(true, &cases[i].policy);
+        assert_int_equal(guest.pmu.limits.fixed, cases[i].fixed);
+        assert_int_equal(guest.pmu.limits.any_thread, cases[i].any_thread);
+        assert_int_equal(guest.pmu.limits.restricted, cases[i].restricted);
+        assert_int_equal(guest.msr.fixed_restricted, cases[i].restricted);
+        assert_ptr_equal(guest.pmu.limits.policy, &guest.pmu.policy);
+    }
+}
+
 /* The boot processor is the other kind. */
 static void each_core_of_a_hybrid_is_judged_by_its_own(void **state)
 {
@@ -267,10 +480,14 @@ static void a_new_life_finds_zeros(void **state)
     assert_true(core(1)->pmu_started);
     be_amd();
     prepare(false, NULL);
-    fake.msr[0].value = RUNNING | 0xc0;
+    fake.msr[0].value = fake.msr[10].value = RUNNING | 0xc0;
+    pmu_start(core(0));
+    core(0)->pmu.core.attention = 0;
     pmu_restart(core(0));
     for (u32 i = 0; i < fake.msrs; i++)
         assert_int_equal(fake.msr[i].value & ~PERF_CTL_GUEST_ONLY, 0);
+    assert_int_equal(core(0)->pmu.core.attention, 0x3f);
+    assert_int_equal(core(0)->pmu.amd.shadow[5], 0);
 }
 
 int main(void)
@@ -280,6 +497,15 @@ int main(void)
         cmocka_unit_test(a_core_that_has_not_started_follows_nothing),
         cmocka_unit_test(what_a_change_stops_is_noted),
         cmocka_unit_test(grants_follow_the_policy),
+        cmocka_unit_test(what_there_is_no_memory_for_is_told),
+        cmocka_unit_test(a_policy_outlives_its_events),
+        cmocka_unit_test(the_usual_policy_is_architectural),
+        cmocka_unit_test(each_vendors_core_events),
+        cmocka_unit_test(modes_are_for_those_who_ask_from_now_on),
+        cmocka_unit_test(a_core_asks_what_its_guest_has),
+        cmocka_unit_test(a_denial_says_what_where_and_when),
+        cmocka_unit_test(what_filtering_stops_is_noted_on_both),
+        cmocka_unit_test(intels_limits_follow_the_policy),
         cmocka_unit_test(each_core_of_a_hybrid_is_judged_by_its_own),
         cmocka_unit_test(a_new_life_finds_zeros),
     };

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include "fake/fake_machine.h"
+#define cpuid fake_feedback_cpuid
+static void fake_feedback_cpuid(u32 leaf, u32 subleaf, u32 out[4]);
 #include "pmu/amd.c"
 #define read_selectors read_intel_selectors
 #undef EVENT
@@ -68,6 +70,16 @@ void watch_other_write(struct cpu *self)
 {
     assert_ptr_equal(self, &cpu);
     other_writes++;
+}
+
+static u32 feedback_pages = 16;
+
+/* CPUID.6 EDX[11:8]: the table's pages, less one. */
+static void fake_feedback_cpuid(u32 leaf, u32 subleaf, u32 out[4])
+{
+    memset(out, 0, 16);
+    if (leaf == 6 && subleaf == 0)
+        out[3] = 0xffff00ff | (feedback_pages - 1) << 8;
 }
 
 static void start(enum cpu_vendor vendor)
@@ -159,6 +171,38 @@ static void selectors_read_back_on_both(void **state)
         assert_int_equal(read_ok(cases[i].msr), 0);
         assert_true(write_ok(cases[i].msr, USUAL | 0xc0));
         assert_int_equal(rdmsr(cases[i].alias), 0);
+    }
+}
+
+/* The first and the last too, each as itself. */
+static void every_register_reads_back_what_was_denied(void **state)
+{
+    static const struct {
+        enum cpu_vendor vendor;
+        u32 first, last, step;
+        u64 denied;
+    } cases[] = {
+        {CPU_AMD, 0xc0010200, 0xc001020a, 2, USUAL | 0x29},
+        {CPU_AMD, 0xc0010000, 0xc0010003, 1, USUAL | 0x29},
+        {CPU_INTEL, 0x186, 0x18f, 1, USUAL | 0x29},
+        {CPU_INTEL, 0x1901, 0x1925, 4, USUAL | 0x29},
+        {CPU_INTEL, 0x1a6, 0x1a7, 1, 0x10000},
+        {CPU_INTEL, 0x3f6, 0x3f7, 1, 0x10000},
+        {CPU_INTEL, 0x1328, 0x1329, 1, 0x10000},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        start(cases[i].vendor);
+        for (u32 msr = cases[i].first; msr <= cases[i].last; msr += cases[i].step) {
+            fake_msr(msr, 0, ALL);
+            assert_true(write_ok(msr, cases[i].denied | msr << 24));
+            assert_int_equal(denied_value, cases[i].denied | msr << 24);
+        }
+        for (u32 msr = cases[i].first; msr <= cases[i].last; msr += cases[i].step) {
+            assert_int_equal(rdmsr(msr), 0);
+            assert_int_equal(read_ok(msr), cases[i].denied | msr << 24);
+        }
     }
 }
 
@@ -261,7 +305,10 @@ static void xss_has_no_hidden_state(void **state)
     assert_false(write_ok(0xda0, BIT(40))); /* the processor's own #GP */
     assert_int_equal(rdmsr(0xda0), BIT(11));
     guest.msr.granted = BIT(FEATURE_LBR);
-    assert_true(write_ok(0xda0, BIT(15)));
+    assert_true(
+        write_ok(0xda0, 0x1ffff & ~BIT(8))); /* what else is reserved, the processor knows */
+    assert_int_equal(rdmsr(0xda0), 0x1ffff & ~BIT(8));
+    assert_false(write_ok(0xda0, BIT(15) | BIT(8)));
 }
 
 static void zeroed_msrs(void **state)
@@ -276,7 +323,6 @@ static void zeroed_msrs(void **state)
     assert_int_equal(read_ok(0x611), 0);
 }
 
-/* 16 pages by the fake's CPUID. */
 static void hardware_feedback_stays_out_of_others_memory(void **state)
 {
     (void)state;
@@ -294,6 +340,224 @@ static void hardware_feedback_stays_out_of_others_memory(void **state)
     assert_int_equal(rdmsr(0x17d0), 0x40000000);
     assert_false(write_ok(0x17d0, 2)); /* the processor's own #GP */
     assert_int_equal(read_ok(0x17d0), 0x40000000);
+    feedback_pages = 1;
+    assert_true(write_ok(0x17d0, 0x3ffff001));
+    assert_int_equal(rdmsr(0x17d0), 0x3ffff001);
+    assert_false(write_ok(0x17d0, 0x40000001));
+    feedback_pages = 3;
+    assert_true(write_ok(0x17d0, 0x3fffd001));
+    assert_false(write_ok(0x17d0, 0x3fffe001));
+    feedback_pages = 16;
+    kept_from = BIT(51); /* the highest address that there can be */
+    kept_to = BIT(52);
+    fake.msr[0].valid = MASK(51, 12) | 1;
+    assert_false(write_ok(0x17d0, BIT(51) | 1));
+    kept_from = kept_to = 0;
+    assert_true(write_ok(0x17d0, BIT(51) | 1));
+}
+
+static u32 exits_of(u32 reason)
+{
+    u32 count = (u32)cpu.exits[reason];
+
+    cpu.exits[reason] = 0;
+    return count;
+}
+
+static u32 all_exits(void)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < COUNT(cpu.exits); i++)
+        count += (u32)cpu.exits[i];
+    return count;
+}
+
+/* Each access counts once, as what it is. */
+static void accesses_are_counted(void **state)
+{
+    static const struct {
+        enum cpu_vendor vendor;
+        u32 msr;
+        u32 read, write;
+    } cases[] = {
+        {CPU_AMD, 0x10, EXIT_MSR_READ, EXIT_MSR_WRITE}, /* passes, but not through the map */
+        {CPU_AMD, 0x1b, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_AMD, 0x1d9, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_AMD, 0xc0010010, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_AMD, 0xc0010015, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_AMD, 0xc0010114, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_AMD, 0xc0010117, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_AMD, 0xc0010206, EXIT_PMU_READ, EXIT_PMU_WRITE},
+        {CPU_INTEL, 0x10, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_INTEL, 0x1b, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_INTEL, 0x3a, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_INTEL, 0x1a0, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_INTEL, 0x611, EXIT_MSR_READ, EXIT_MSR_WRITE},
+        {CPU_INTEL, 0x189, EXIT_PMU_READ, EXIT_PMU_WRITE},
+        {CPU_INTEL, 0x1909, EXIT_PMU_READ, EXIT_PMU_WRITE},
+        {CPU_INTEL, 0x38d, EXIT_PMU_READ, EXIT_PMU_WRITE},
+        {CPU_INTEL, 0x1a7, EXIT_PMU_READ, EXIT_PMU_WRITE},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        u64 value;
+
+        start(cases[i].vendor);
+        fake_msr(cases[i].msr, 0, ALL);
+        msr_read(&cpu, cases[i].msr, &value);
+        assert_int_equal(exits_of(cases[i].read), 1);
+        msr_write(&cpu, cases[i].msr, 0);
+        assert_int_equal(exits_of(cases[i].write), 1);
+        assert_int_equal(all_exits(), 0);
+    }
+}
+
+static void what_passes_is_the_processors(void **state)
+{
+    (void)state;
+    for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
+        start(vendor);
+        fake_msr(0x10, 5, 0xff);
+        assert_int_equal(read_ok(0x10), 5);
+        assert_true(write_ok(0x10, 7));
+        assert_int_equal(rdmsr(0x10), 7);
+        assert_false(write_ok(0x10, 0x100));
+        assert_true(read_faults(0x11) && !write_ok(0x11, 0)); /* denied */
+        fake_msr(0x11, 1, ALL);
+        assert_true(read_faults(0x11) && !write_ok(0x11, 0));
+        assert_true(read_faults(0x3b) && !write_ok(0x3b, 0)); /* not there */
+    }
+}
+
+/* In PMU_FULL they are no selectors: nobody judges, nobody keeps a copy. */
+static void selectors_are_the_guests_without_a_filter(void **state)
+{
+    static const u32 msrs[] = {0xc0010208, 0x186};
+
+    (void)state;
+    for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
+        start(vendor);
+        set_mode(PMU_FULL);
+        fake_msr(msrs[vendor], 3, ALL);
+        assert_int_equal(read_ok(msrs[vendor]), 3);
+        assert_true(write_ok(msrs[vendor], USUAL | 0x29));
+        assert_int_equal(rdmsr(msrs[vendor]), USUAL | 0x29);
+        assert_int_equal(cpu.pmu.core.denials.forgotten, 0);
+        assert_int_equal(exits_of(EXIT_MSR_READ), 1);
+        assert_int_equal(exits_of(EXIT_MSR_WRITE), 1);
+    }
+}
+
+/* Milan keeps 19 and 42 (pmu/amd.h): the guest reads of these what the processor has. */
+static void reserved_bits_read_as_the_processor_keeps_them(void **state)
+{
+    u32 msr = 0xc0010202;
+
+    (void)state;
+    start(CPU_AMD);
+    fake_msr(msr, 0, ALL);
+    assert_true(write_ok(msr, USUAL | 0xc0 | BIT(42)));
+    assert_int_equal(read_ok(msr), USUAL | 0xc0 | BIT(42));
+    assert_int_equal(denied_value, USUAL | 0xc0 | BIT(42));
+    fake.msr[0].valid = ALL & ~BIT(43);
+    assert_false(write_ok(msr, USUAL | 0xc0 | BIT(43)));
+    assert_int_equal(read_ok(msr), USUAL | 0xc0 | BIT(42)); /* what faults changes nothing */
+    assert_true(write_ok(msr, USUAL | 0xc0));
+    assert_int_equal(read_ok(msr), USUAL | 0xc0);
+}
+
+/* What a partition finds in place of the machine's. */
+static void partitions_find_their_own(void **state)
+{
+    (void)state;
+    for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
+        start(vendor);
+        guest.msr.partition = true;
+        guest.index = 1;
+        assert_int_equal(read_ok(0x1b), 0xfee00d00);
+        assert_int_equal(read_ok(0xbd), 1);          /* LEGACY_XAPIC_DISABLED */
+        assert_int_equal(read_ok(0x10a), BIT(21));   /* XAPIC_DISABLE_STATUS is there */
+        assert_int_equal(read_ok(0x2ff), 0x800 | 6); /* enabled, write-back */
+        assert_int_equal(exits_of(EXIT_MSR_READ), 4);
+        fake_msr(0x10a, 0x2b, 0);
+        assert_int_equal(read_ok(0x10a), BIT(21) | 0x2b);
+        assert_true(write_ok(0x1b, 0xfee00800) && !write_ok(0x1b, 0xbad));
+        assert_false(write_ok(0xbd, 0) || write_ok(0x10a, 0));
+        guest.index = 0;
+    }
+    start(CPU_INTEL);
+    guest.msr.partition = true;
+    guest.index = 1;
+    fake_msr(0x1a0, 1, ALL);
+    assert_int_equal(read_ok(0x1a0), BIT(11) | BIT(12) | 1);
+    guest.index = 0;
+}
+
+/* Several guests share the machine: an IPI goes where it is the sender's to send. */
+static void ipis_are_sent_for_the_guest_where_several_are(void **state)
+{
+    static u16 owners[4];
+
+    (void)state;
+    for (u32 vendor = CPU_AMD; vendor <= CPU_INTEL; vendor++) {
+        start(vendor);
+        guest.msr.police_icr = true;
+        fake_msr(IA32_APIC_BASE, APIC_BASE_EN | APIC_BASE_EXTD, ALL);
+        fake_msr(IA32_X2APIC_ICR, 0, ALL);
+        hv.owners = owners;
+        assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x40f0));
+        assert_false(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0xbad));
+        assert_int_equal(rdmsr(IA32_X2APIC_ICR), 0);
+        hv.owners = NULL;
+        assert_int_equal(exits_of(EXIT_IPI), 2);
+        assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x4500));
+        assert_true(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x4603));
+        assert_int_equal(exits_of(EXIT_START), 2);
+        assert_int_equal(all_exits(), 0);
+        fake.msr[1].valid = 0; /* the processor's own #GP */
+        assert_false(write_ok(IA32_X2APIC_ICR, 3ULL << 32 | 0x40f0));
+    }
+}
+
+/* The table sends nothing else there, and it would be denied. */
+static void nothing_else_is_handled(void **state)
+{
+    u64 value = 0;
+
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(0x10, 1, ALL);
+    fake_msr(0x79, 0, ALL);
+    assert_false(intel_read_trapped(&cpu, 0x10, &value));
+    assert_false(intel_write_trapped(&cpu, 0x10, 1));
+    assert_false(write_ok(0x79, 0x1000)); /* BIOS_UPDT_TRIG is hv/vmx/'s */
+    start(CPU_AMD);
+    fake_msr(0x10, 1, ALL);
+    assert_false(amd_read_trapped(&cpu, 0x10, &value));
+    assert_false(amd_write_trapped(&cpu, 0x10, 1));
+    assert_int_equal(rdmsr(0x10), 1);
+}
+
+/* Of what a guest wrote it reads nothing back where the write faulted. */
+static void faulting_writes_change_nothing(void **state)
+{
+    (void)state;
+    start(CPU_INTEL);
+    fake_msr(0x188, 0, 0xffffffff);
+    fake_msr(0x1a6, 0, 0);
+    guest.pmu.limits.policy = &(const struct pmu_policy){
+        .aux_count = 1, .aux = {{.mask = ~0ULL, .match = 2, .kind = AUX_OFFCORE}}};
+    assert_false(write_ok(0x188, USUAL | 0xc0 | BIT(36)));
+    assert_int_equal(read_ok(0x188), 0);
+    assert_false(write_ok(0x1a6, 2));
+    assert_int_equal(read_ok(0x1a6), 0);
+    fake.msr[1].valid = ALL;
+    assert_true(write_ok(0x1a6, 2)); /* allowed, and no denial */
+    assert_int_equal(rdmsr(0x1a6), 2);
+    assert_int_equal(cpu.pmu.core.denials.forgotten, 0);
+    guest.pmu.limits.policy = &policy_default;
 }
 
 static void icr_where_it_is_policed(void **state)
@@ -361,6 +625,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selectors_read_back_on_both),
+        cmocka_unit_test(every_register_reads_back_what_was_denied),
         cmocka_unit_test(what_the_processor_lacks_faults),
         cmocka_unit_test(fixed_counters_are_limited),
         cmocka_unit_test(offcore_responses_are_kept_from_the_hardware),
@@ -371,6 +636,14 @@ int main(void)
         cmocka_unit_test(hardware_feedback_stays_out_of_others_memory),
         cmocka_unit_test(icr_where_it_is_policed),
         cmocka_unit_test(amds_own),
+        cmocka_unit_test(accesses_are_counted),
+        cmocka_unit_test(what_passes_is_the_processors),
+        cmocka_unit_test(selectors_are_the_guests_without_a_filter),
+        cmocka_unit_test(reserved_bits_read_as_the_processor_keeps_them),
+        cmocka_unit_test(partitions_find_their_own),
+        cmocka_unit_test(ipis_are_sent_for_the_guest_where_several_are),
+        cmocka_unit_test(nothing_else_is_handled),
+        cmocka_unit_test(faulting_writes_change_nothing),
         cmocka_unit_test(last_branches_are_not_recorded_on_amd),
     };
 

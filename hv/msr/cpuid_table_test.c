@@ -174,7 +174,9 @@ static void pmu_off_hides_intels_pmu(void **state)
          {~0U, ~0U, ~(1U << 2 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 15 | 1U << 27), ~(1U << 21)}},
         {0x00000007, 1, {~(1U << 8 | 1U << 17 | 1U << 27), ~0U, ~(1U << 5), ~(1U << 15)}},
         {0x0000000a, 0, {0, 0, 0, 0}},
+        {0x00000023, 0, {0, 0, 0, 0}},
         {0x00000023, 1, {0, 0, 0, 0}},
+        {0x00000023, 3, {0, 0, 0, 0}},
     };
     const struct cpuid_context guest = {.intel = true, .pmu_off = true};
 
@@ -220,6 +222,70 @@ static void grants_show_their_feature(void **state)
     assert_int_equal(regs[CPUID_EDX], 0xffffafff);
     edit_ones(&irperf, 0x80000008, 0, regs);
     assert_int_equal(regs[CPUID_EBX], 0x7fdfffe7);
+}
+
+/* APM volume 3, appendix E; SDM volume 2, CPUID: what a grant shows, by register. */
+static const struct shown {
+    bool intel;
+    enum feature feature;
+    u32 leaf, subleaf;
+    u32 bits[4];
+} shown[] = {
+    {false, FEATURE_CYCLES, 6, 0, {0, 0, 1, 0}},
+    {false, FEATURE_QOS_MONITOR, 7, 0, {0, 1U << 12, 0, 0}},
+    {false, FEATURE_QOS_MONITOR, 0xf, 0, {~0U, ~0U, ~0U, ~0U}},
+    {false, FEATURE_QOS_MONITOR, 0xf, 1, {~0U, ~0U, ~0U, ~0U}},
+    {false, FEATURE_IBS, 0x80000001, 0, {0, 0, 1U << 10, 0}},
+    {false, FEATURE_UNCORE, 0x80000001, 0, {0, 0, 1U << 24 | 1U << 28, 0}},
+    {false, FEATURE_CYCLES, 0x80000007, 0, {0, 0, 0, 3U << 10}},
+    {false, FEATURE_POWER, 0x80000007, 0, {0, 0, ~0U, 1U << 12 | 1U << 14}},
+    {false, FEATURE_IRPERF, 0x80000008, 0, {0, 1U << 1, 0, 0}},
+    {false, FEATURE_CYCLES, 0x80000008, 0, {0, 1U << 4, 0, 0xffff0000}},
+    {false, FEATURE_LBR, 0x80000008, 0, {0, 1U << 31, 0, 0}},
+    {false, FEATURE_INVLPGB, 0x80000008, 0, {0, 1U << 3 | 1U << 21, 0, 0xffff}},
+    {false, FEATURE_IBS, 0x8000001b, 0, {~0U, ~0U, ~0U, ~0U}},
+    {false, FEATURE_QOS_MONITOR, 0x80000020, 0, {0, 1U << 3 | 1U << 5, 0, 0}},
+    {false, FEATURE_QOS_MONITOR, 0x80000020, 3, {~0U, ~0U, ~0U, ~0U}},
+    {false, FEATURE_QOS_MONITOR, 0x80000020, 5, {~0U, ~0U, ~0U, ~0U}},
+    {false, FEATURE_LBR, 0x80000022, 0, {6, 0x3f0, 0, 0}},
+    {false, FEATURE_UNCORE, 0x80000022, 0, {0, 0x3ffc00, ~0U, 0}},
+    {true, FEATURE_CYCLES, 6, 0, {0, 0, 1, 0}},
+    {true, FEATURE_QOS_MONITOR, 7, 0, {0, 1U << 12, 0, 0}},
+    {true, FEATURE_LBR, 7, 0, {0, 0, 0, 1U << 19}},
+    {true, FEATURE_LBR, 0xd, 1, {0, 0, 1U << 15, 0}},
+    {true, FEATURE_LBR, 0xd, 15, {~0U, ~0U, ~0U, ~0U}},
+    {true, FEATURE_QOS_MONITOR, 0xf, 0, {~0U, ~0U, ~0U, ~0U}},
+    {true, FEATURE_QOS_MONITOR, 0xf, 1, {~0U, ~0U, ~0U, ~0U}},
+    {true, FEATURE_LBR, 0x1c, 0, {~0U, ~0U, ~0U, ~0U}},
+};
+
+static void check_shown(const struct shown *row)
+{
+    for (u32 feature = 1; feature < FEATURE_COUNT; feature++) {
+        struct cpuid_context guest = {.intel = row->intel, .granted = (u32)BIT(feature)};
+        bool listed = false;
+        u32 before[4], after[4];
+
+        for (u32 i = 0; i < COUNT(shown); i++)
+            listed |= shown[i].intel == row->intel && shown[i].feature == feature &&
+                      shown[i].leaf == row->leaf && shown[i].subleaf == row->subleaf;
+        edit_ones(&guest, row->leaf, row->subleaf, after);
+        guest.granted = 0;
+        edit_ones(&guest, row->leaf, row->subleaf, before);
+        for (u32 reg = 0; reg < 4; reg++) {
+            u32 expected = feature == row->feature ? row->bits[reg] : 0;
+
+            if ((before[reg] ^ after[reg]) != expected && (feature == row->feature || !listed))
+                fail_msg("%x.%u register %u, feature %u", row->leaf, row->subleaf, reg, feature);
+        }
+    }
+}
+
+static void each_grant_shows_what_is_its_own(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < COUNT(shown); i++)
+        check_shown(&shown[i]);
 }
 
 static u32 rows_for(const struct cpuid_rows *cpuid, enum feature feature)
@@ -274,6 +340,34 @@ static void bits_follow_the_guests_cr4(void **state)
     (void)state;
 }
 
+/* The register that says so (ARCH_CAPABILITIES) is in subleaf 0 of leaf 7, whatever the processor;
+ * protection keys and key locker are bits of one leaf and one vendor each. */
+static void bits_of_the_guests_are_where_they_belong(void **state)
+{
+    (void)state;
+    for (u32 n = 0; n < 2; n++)
+        for (u32 locked = 0; locked < 2; locked++) {
+            const struct cpuid_context guest = {
+                .intel = n, .x2apic_locked = locked, .cr4 = CR4_KL | CR4_PKE | CR4_OSXSAVE};
+            u32 regs[4] = {0};
+
+            cpuid_edit(&guest, 7, 0, regs);
+            assert_int_equal(regs[CPUID_EDX], locked ? 1U << 29 : 0);
+            assert_int_equal(regs[CPUID_ECX], 1U << 4);
+            memset(regs, 0, sizeof(regs));
+            cpuid_edit(&guest, 7, 1, regs);
+            assert_int_equal(regs[CPUID_EAX] | regs[CPUID_ECX] | regs[CPUID_EDX], 0);
+            edit_ones(&guest, 7, 0, regs);
+            assert_true(regs[CPUID_EDX] & BIT(29)); /* the processor's own */
+            memset(regs, 0, sizeof(regs));
+            cpuid_edit(&guest, 0x19, 0, regs);
+            assert_int_equal(regs[CPUID_EBX], n);
+            cpuid_edit(&guest, 0x18, 0, regs);
+            cpuid_edit(&guest, 2, 0, regs);
+            assert_int_equal(regs[CPUID_ECX] | regs[CPUID_EDX], 0);
+        }
+}
+
 static void hypervisor_bit_as_set(void **state)
 {
     const struct cpuid_context on = {.hypervisor_bit = true};
@@ -285,8 +379,10 @@ static void hypervisor_bit_as_set(void **state)
     cpuid_edit(&on, 0x40000000, 0, regs);
     assert_int_equal(regs[CPUID_EAX], 0x40000001);
     assert_memory_equal(&regs[CPUID_EBX], "CedeCedeCede", 12);
+    memset(regs, 0xff, sizeof(regs));
     cpuid_edit(&on, 0x40000001, 0, regs);
     assert_int_equal(regs[CPUID_EAX], CEDE_VERSION);
+    assert_int_equal(regs[CPUID_EBX] | regs[CPUID_ECX] | regs[CPUID_EDX], 0);
     memset(regs, 0, sizeof(regs));
     cpuid_edit(&nothing_special, 1, 0, regs);
     assert_false(regs[CPUID_ECX] & BIT(31)); /* metal */
@@ -335,8 +431,10 @@ int main(void)
         cmocka_unit_test(pmu_off_hides_the_core_pmu),
         cmocka_unit_test(pmu_off_hides_intels_pmu),
         cmocka_unit_test(grants_show_their_feature),
+        cmocka_unit_test(each_grant_shows_what_is_its_own),
         cmocka_unit_test(what_is_denied_is_hidden),
         cmocka_unit_test(bits_follow_the_guests_cr4),
+        cmocka_unit_test(bits_of_the_guests_are_where_they_belong),
         cmocka_unit_test(hypervisor_bit_as_set),
         cmocka_unit_test(an_outer_hypervisors_leaves_are_hidden),
         cmocka_unit_test(x2apic_bit_is_the_hardwares),

@@ -264,6 +264,11 @@ static void discovery(void **state)
                (struct pmu_amd_caps){6, true, false, true, true});
     check_caps(0x80000022, BIT(23), 1, 0x5e006, (struct pmu_amd_caps){6, true, true, false, false});
     check_caps(0x80000022, BIT(23), 0, 3, (struct pmu_amd_caps){6, true, false, false, false});
+    check_caps(0x80000021, BIT(23), 1, 2, (struct pmu_amd_caps){6, true, false, false, false});
+    check_caps(0x80000023, 0, 1, 0x54, (struct pmu_amd_caps){4, false, true, false, false});
+    check_caps(0x80000022, BIT(23), ~1U, 2, (struct pmu_amd_caps){6, true, false, false, false});
+    check_caps(0x80000022, ~(u32)(BIT(23) | BIT(24) | BIT(28)), 0, 0,
+               (struct pmu_amd_caps){4, false, false, false, false});
     check_caps(0x80000022, BIT(23), 1, 0xf, (struct pmu_amd_caps){6, true, true, false, false});
 }
 
@@ -288,6 +293,86 @@ static void start_judges_what_firmware_left(void **state)
     assert_int_equal(machine.zeroed, 12 + 8);
     assert_int_equal(machine.debugctl, 0x1802);
     assert_int_equal(pmu.core.attention, 0x3f);
+}
+
+/* L3 has six pairs, the northbridge and the data fabric up to 16, or as many as there are. */
+static void shared_counters_are_zeroed_as_far_as_there_are_any(void **state)
+{
+    static const struct {
+        bool llc, northbridge;
+        u32 llc_pairs, nb_pairs, zeroed;
+    } cases[] = {
+        {true, false, 6, 16, 12}, {false, true, 6, 16, 32}, {true, true, 4, 0, 8},
+        {true, true, 8, 4, 20},   {false, false, 6, 16, 0}, {false, true, 0, 4, 8},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        struct pmu_amd_caps caps = {.counters = 6,
+                                    .extended = true,
+                                    .northbridge = cases[i].northbridge,
+                                    .llc = cases[i].llc};
+        struct pmu_amd pmu;
+
+        memset(&machine, 0, sizeof(machine));
+        machine.llc_pairs = cases[i].llc_pairs;
+        machine.nb_pairs = cases[i].nb_pairs;
+        pmu_amd_start(&pmu, &caps, PMU_FILTERED, &filter, &access);
+        assert_int_equal(machine.zeroed, cases[i].zeroed);
+    }
+}
+
+static u32 zero_writes, last_zeroed;
+
+/* Of each pair one of the two is not there. */
+static bool half_wrmsr(u32 msr, u64 value)
+{
+    zero_writes += !value;
+    last_zeroed = msr;
+    return msr & 1;
+}
+
+static void a_pair_is_both(void **state)
+{
+    static const struct pmu_access half = {fake_cpuid, fake_rdmsr, half_wrmsr};
+
+    (void)state;
+    zero_writes = 0;
+    zero_pairs(MSR_NB_CTL, 4, &half);
+    assert_int_equal(zero_writes, 1);
+    zero_writes = 0;
+    zero_pairs(MSR_NB_CTL + 1, 4, &half);
+    assert_int_equal(zero_writes, 2);
+    assert_int_equal(last_zeroed, MSR_NB_CTL + 2);
+}
+
+/* Without DebugCtl nothing is written there. */
+static void the_last_branch_record_is_stopped_where_it_is(void **state)
+{
+    static const struct pmu_amd_caps caps = {.counters = 4};
+    struct pmu_amd pmu;
+
+    (void)state;
+    memset(&machine, 0, sizeof(machine));
+    machine.debugctl = 0x1803;
+    pmu_amd_start(&pmu, &caps, PMU_OFF, &filter, &access);
+    assert_int_equal(machine.debugctl, 0x1803);
+    assert_int_equal(pmu.core.attention, 0xf);
+}
+
+static void what_is_not_there_is_0(void **state)
+{
+    static const struct pmu_amd_caps caps = {.counters = 6, .extended = true};
+    struct pmu_amd pmu = {.shadow = {1, 1, 1, 1, 1, 1}};
+
+    (void)state;
+    memset(&machine, 0, sizeof(machine));
+    machine.selectors = 4;
+    machine.selector[0] = machine.selector[3] = 0x5300c0;
+    pmu_amd_switch(&pmu, &caps, PMU_FULL, PMU_FILTERED, &filter, &access);
+    assert_int_equal(pmu.shadow[0], 0x5300c0);
+    assert_int_equal(pmu.shadow[3], 0x5300c0);
+    assert_int_equal(pmu.shadow[4] | pmu.shadow[5], 0);
 }
 
 static void what_the_policy_grants(void **state)
@@ -351,6 +436,10 @@ int main(void)
         cmocka_unit_test(repeated_denials_are_counted),
         cmocka_unit_test(discovery),
         cmocka_unit_test(start_judges_what_firmware_left),
+        cmocka_unit_test(shared_counters_are_zeroed_as_far_as_there_are_any),
+        cmocka_unit_test(a_pair_is_both),
+        cmocka_unit_test(the_last_branch_record_is_stopped_where_it_is),
+        cmocka_unit_test(what_is_not_there_is_0),
         cmocka_unit_test(what_the_policy_grants),
         cmocka_unit_test(start_on_four_counters),
         cmocka_unit_test(switching_judges_again),

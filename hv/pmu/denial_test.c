@@ -64,6 +64,41 @@ static void registers_have_rows_of_their_own(void **state)
     assert_int_equal(denials.forgotten, 0);
 }
 
+/* Four of them; the oldest makes room for a fifth, and no event does. */
+static void registers_have_four_rows(void **state)
+{
+    (void)state;
+    note(0x10001, 1, 0, 0);
+    for (u64 value = 1; value <= DENIAL_REGISTERS; value++)
+        denial_note(&denials, &(struct denial){.value = value, .last = 100 - value, .msr = 0x1a6});
+    denial_note(&denials, &(struct denial){.value = 4, .last = 200, .msr = 0x1a6});
+    assert_int_equal(denials.forgotten, 0);
+    denial_note(&denials, &(struct denial){.value = 9, .last = 201, .msr = 0x1a6});
+    assert_int_equal(denials.forgotten, 1);
+    for (u64 value = 1; value <= DENIAL_REGISTERS; value++)
+        assert_int_equal(!find(rows_for(&denials, 0x1a6), value, 0x1a6), value == 3);
+    assert_int_equal(find(rows_for(&denials, 0x1a6), 9, 0x1a6)->first, 201);
+    assert_int_equal(find(rows_for(&denials, 0x1a6), 4, 0x1a6)->count, 2);
+    assert_int_equal(row_of(0x10001)->count, 1);
+    for (u32 i = DENIAL_EVENTS; i < DENIAL_ROWS; i++)
+        assert_int_equal(denials.row[i].msr, 0x1a6);
+    assert_int_equal(denials_total(&denials), 7);
+}
+
+/* Where the fast path looks (denial_again), while nobody else is there. */
+static void an_event_is_at_home_where_there_is_room(void **state)
+{
+    (void)state;
+    for (u64 value = 0x430001; value < 0x430100; value++) {
+        set_up(NULL);
+        note(value, 5, 0, 0);
+        assert_int_equal(denial_home(&denials, (u32)value)->value, value);
+    }
+    note(0x4301ff, 6, 0, 0);
+    assert_int_equal(denials.forgotten, 0);
+    assert_int_equal(denials_total(&denials), 2);
+}
+
 /* The same event with another modifier, ring or umask is another row. */
 static void modifiers_tell_rows_apart(void **state)
 {
@@ -124,6 +159,7 @@ int main(void)
         TEST(the_first_says_where),      TEST(registers_have_rows_of_their_own),
         TEST(modifiers_tell_rows_apart), TEST(neighbours_find_other_slots),
         TEST(the_oldest_makes_room),     TEST(nothing_is_lost_count_of),
+        TEST(registers_have_four_rows),  TEST(an_event_is_at_home_where_there_is_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,37 @@ static void auxiliary_registers(void **state)
     assert_int_equal(pmu_intel_aux_value(&some, (u32)pmu_intel_aux(0x3f7), 0x3f803c0001), 0);
 }
 
+/* SDM volume 4: MSR_OFFCORE_RSP_0 and 1, the OMRs of version 6, MSR_PEBS_LD_LAT_THRESHOLD,
+ * MSR_PEBS_FRONTEND, the snoop responses of E-cores. */
+static void each_auxiliary_register_is_of_its_kind(void **state)
+{
+    static const struct {
+        u32 msr;
+        enum policy_aux_register kind;
+    } cases[] = {
+        {0x1a6, AUX_OFFCORE},  {0x1a7, AUX_OFFCORE},  {0x3e0, AUX_OFFCORE}, {0x3e1, AUX_OFFCORE},
+        {0x3e2, AUX_OFFCORE},  {0x3e3, AUX_OFFCORE},  {0x3f6, AUX_LDLAT},   {0x3f7, AUX_FRONTEND},
+        {0x1328, AUX_OFFCORE}, {0x1329, AUX_OFFCORE},
+    };
+
+    (void)state;
+    assert_int_equal(COUNT(cases), PMU_INTEL_AUX);
+    for (u32 kind = AUX_OFFCORE; kind <= AUX_LDLAT; kind++) {
+        const struct pmu_policy policy = {.aux_count = 1, .aux = {{.kind = (u8)kind}}};
+        const struct pmu_intel_limits any = {.policy = &policy};
+
+        for (u32 i = 0; i < COUNT(cases); i++) {
+            int aux = pmu_intel_aux(cases[i].msr);
+
+            assert_true(aux >= 0 && aux < PMU_INTEL_AUX);
+            assert_int_equal(pmu_intel_aux_value(&any, (u32)aux, 5), cases[i].kind == kind ? 5 : 0);
+        }
+    }
+    for (u32 i = 0; i < COUNT(cases); i++)
+        for (u32 j = 0; j < i; j++)
+            assert_int_not_equal(pmu_intel_aux(cases[i].msr), pmu_intel_aux(cases[j].msr));
+}
+
 static void debugctl(void **state)
 {
     (void)state;
@@ -236,7 +267,8 @@ static struct {
     u32 leaf_1_eax, leaf_1_ecx, leaf_7_edx, leaf_7_1_eax, leaf_0a[4], leaf_23_0_eax, leaf_23_1[4];
     u64 selector[PMU_INTEL_COUNTERS], fixed_ctrl, offcore, capabilities;
     u32 selectors;
-    u64 pebs_enable;
+    u64 pebs_enable, rtit_ctl, lbr_ctl, snoop;
+    bool no_fixed, no_aux;
 } machine;
 
 static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
@@ -264,9 +296,15 @@ static u64 *register_of(u32 msr)
         return &machine.selector[msr - 0x186];
     switch (msr) {
     case 0x38d:
-        return &machine.fixed_ctrl;
+        return machine.no_fixed ? NULL : &machine.fixed_ctrl;
     case 0x1a6:
-        return &machine.offcore;
+        return machine.no_aux ? NULL : &machine.offcore;
+    case 0x1329:
+        return machine.no_aux ? NULL : &machine.snoop;
+    case 0x570:
+        return &machine.rtit_ctl;
+    case 0x14ce:
+        return &machine.lbr_ctl;
     case 0x3f1:
         return &machine.pebs_enable;
     case 0x345:
@@ -346,6 +384,49 @@ static void discovery(void **state)
     assert_int_equal(caps.fixed, 0xf);
     machine.leaf_7_edx = BIT(15);
     assert_true(discovered(0x0c300806, 0xf, 0x8604).hybrid);
+}
+
+/* AnyThread acts from version 3 on until bit 15 of EDX deprecates it; the bitmaps of fixed counters
+ * and of all are version 5's and 6's. */
+static void versions_differ(void **state)
+{
+    static const struct {
+        u32 eax, ecx, edx;
+        bool any_thread;
+        u16 general, fixed;
+    } cases[] = {
+        {0x07300202, 0xff, 0x603, false, 0x3, 0x7},   {0x07300203, 0xff, 0x603, true, 0x3, 0x7},
+        {0x07300404, 0xff, 0x8603, false, 0xf, 0x7},  {0x07300404, 0xf0, 0x0604, true, 0xf, 0xf},
+        {0x07300405, 0xf0, 0x8604, false, 0xf, 0xff}, {0x07300405, 0x00, 0x8604, false, 0xf, 0xf},
+        {0x07300406, 0xf0, 0x8604, false, 0x30, 0x3}, {0x07300000, 0, 0, false, 0, 0}, /* none */
+    };
+
+    (void)state;
+    memset(&machine, 0, sizeof(machine));
+    machine.leaf_7_1_eax = BIT(8);
+    machine.leaf_23_0_eax = BIT(1);
+    machine.leaf_23_1[0] = 0x30;
+    machine.leaf_23_1[1] = 0x3;
+    machine.capabilities = BIT(13); /* not to be asked for without PDCM */
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        struct pmu_intel_caps caps = discovered(cases[i].eax, cases[i].ecx, cases[i].edx);
+
+        assert_int_equal(caps.version, cases[i].eax & 0xff);
+        assert_int_equal(caps.any_thread, cases[i].any_thread);
+        assert_int_equal(caps.general, cases[i].general);
+        assert_int_equal(caps.fixed, cases[i].fixed);
+        assert_int_equal(caps.counters, cases[i].general == 0x30 ? 6 : highest(cases[i].general));
+        assert_false(caps.full_width || caps.hybrid);
+    }
+    machine.leaf_7_1_eax = ~(u32)BIT(8);
+    assert_int_equal(discovered(0x07300406, 0xf0, 0x8604).general, 0xf);
+    machine.leaf_1_ecx = ~0U;
+    machine.capabilities = ~BIT(13);
+    machine.leaf_7_edx = ~(u32)BIT(15);
+    assert_false(discovered(0x07300406, 0xf0, 0x8604).full_width);
+    assert_false(discovered(0x07300406, 0xf0, 0x8604).hybrid);
+    assert_int_equal(discovered(0x07280406, 0, 0x8404).width, 40);
+    assert_int_equal(discovered(0x07280406, 0, 0x8404).fixed_width, 32);
 }
 
 /* By family and model, whatever the stepping. */
@@ -453,6 +534,70 @@ static void start_judges_what_firmware_left(void **state)
     assert_int_equal(pmu.caps.version, 4);
 }
 
+/* What would write to memory past the maps, or record the hypervisor: whatever firmware left. */
+static void start_stops_what_records(void **state)
+{
+    struct pmu_intel pmu;
+
+    (void)state;
+    for (enum pmu_mode mode = PMU_FILTERED; mode <= PMU_OFF; mode++) {
+        reset_machine();
+        machine.rtit_ctl = machine.lbr_ctl = machine.pebs_enable = 1;
+        machine.snoop = 7;
+        pmu_intel_start(&pmu, mode, &filter, &two_only, &access);
+        assert_int_equal(machine.rtit_ctl | machine.lbr_ctl | machine.pebs_enable, 0);
+        assert_int_equal(machine.offcore | machine.snoop, 0);
+        assert_int_equal(pmu.aux[PMU_INTEL_AUX - 1], 7);
+        assert_int_equal(pmu.fixed_kept, mode != PMU_FULL);
+        assert_int_equal(machine.selector[0], mode == PMU_OFF ? 0 : USUAL | 0xc0);
+        assert_int_equal(machine.selector[3], mode == PMU_FULL ? USUAL | 0x1b7 : 0);
+        assert_int_equal(machine.fixed_ctrl, mode == PMU_FULL ? 0x333 : mode == PMU_OFF ? 0 : 0x33);
+    }
+}
+
+/* An allowed value stays in its register, but for PMU_OFF. */
+static void auxiliary_values_are_judged_at_a_switch(void **state)
+{
+    static const struct pmu_policy policy = {
+        .aux_count = 1, .aux = {{.mask = ~0ULL, .match = 0x10001, .kind = AUX_OFFCORE}}};
+    const struct pmu_intel_limits some = {.policy = &policy};
+    struct pmu_intel pmu;
+
+    (void)state;
+    reset_machine();
+    machine.snoop = 7;
+    pmu_intel_start(&pmu, PMU_FILTERED, &filter, &some, &access);
+    assert_int_equal(machine.offcore, 0x10001);
+    assert_int_equal(machine.snoop, 0);
+    pmu_intel_switch(&pmu, PMU_FILTERED, PMU_OFF, &filter, &some, &access);
+    assert_int_equal(machine.offcore, 0);
+    pmu_intel_switch(&pmu, PMU_OFF, PMU_FULL, &filter, &some, &access);
+    assert_int_equal(machine.offcore, 0x10001);
+    pmu_intel_switch(&pmu, PMU_FULL, PMU_FILTERED, &filter, &limits, &access);
+    assert_int_equal(machine.offcore, 0);
+}
+
+/* A processor without, as its registers say. */
+static void what_is_not_there_is_0(void **state)
+{
+    struct pmu_intel pmu;
+
+    (void)state;
+    reset_machine();
+    machine.selectors = 2;
+    machine.no_fixed = machine.no_aux = true;
+    pmu_intel_start(&pmu, PMU_FULL, &filter, &limits, &access);
+    pmu.shadow[3] = pmu.fixed_ctrl = 0x33;
+    machine.selector[1] = USUAL | 0x3c;
+    pmu_intel_switch(&pmu, PMU_FULL, PMU_FILTERED, &filter, &limits, &access);
+    assert_int_equal(pmu.shadow[1], USUAL | 0x3c);
+    assert_int_equal(pmu.shadow[3], 0);
+    assert_int_equal(pmu.fixed_ctrl, 0);
+    pmu.aux[0] = 5;
+    read_aux(&pmu, &access);
+    assert_int_equal(pmu.aux[0], 0);
+}
+
 static void switching_judges_again(void **state)
 {
     struct pmu_intel pmu;
@@ -493,6 +638,7 @@ int main(void)
         cmocka_unit_test(fixed_fields),
         cmocka_unit_test(fixed_is_restricted_when_a_value_would_change),
         cmocka_unit_test(auxiliary_registers),
+        cmocka_unit_test(each_auxiliary_register_is_of_its_kind),
         cmocka_unit_test(debugctl),
         cmocka_unit_test(capabilities),
         cmocka_unit_test(discovery),
@@ -500,6 +646,10 @@ int main(void)
         cmocka_unit_test(what_the_policy_grants),
         cmocka_unit_test(cores_of_a_hybrid_are_judged_each),
         cmocka_unit_test(start_judges_what_firmware_left),
+        cmocka_unit_test(versions_differ),
+        cmocka_unit_test(start_stops_what_records),
+        cmocka_unit_test(auxiliary_values_are_judged_at_a_switch),
+        cmocka_unit_test(what_is_not_there_is_0),
         cmocka_unit_test(switching_judges_again),
     };
 
