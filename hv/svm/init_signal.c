@@ -50,11 +50,13 @@ static void wait_for_sipi(struct cpu *cpu)
     svm_reset_state(cpu, vector);
 }
 
-/* Into the host, which drops it. They are blocked afterwards as they were before. */
-void svm_take_blocked_nmi(struct cpu *cpu)
+/* Into the host, which drops it. Returns whether there was one; NMIs are blocked then, as before.
+ */
+bool svm_take_blocked_nmi(struct cpu *cpu)
 {
     unblock_nmi();
     open_window(cpu);
+    return cpu->window_nmi;
 }
 
 /* The next entry delivers the guest's NMI that the window took. Where that entry may deliver

@@ -47,6 +47,14 @@ static void (*while_waiting)(void);
 static jmp_buf out;
 enum { ENTERED = 1, SELF_RESET, SPINS };
 
+static u32 held_back;
+
+void svm_hold_nmi(struct cpu *self)
+{
+    assert_ptr_equal(self, cpu);
+    held_back++;
+}
+
 static void let_held_in(void)
 {
     core.windows++;
@@ -153,6 +161,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&core, 0, sizeof(core));
+    held_back = 0;
     block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
     memset(block, 0, CPU_BLOCK_SIZE);
     cpu = (struct cpu *)(block + CPU_STACK_TOP);
@@ -303,7 +312,22 @@ static void an_nmi_of_the_guests_is_counted_and_delivered(void **state)
     assert_int_equal(cpu->exits[EXIT_KICK], 0);
     assert_int_equal(vmcb->event_inj, NMI_EVENT);
     assert_int_equal(core.windows, 1);
+    assert_int_equal(held_back, 0);
     expect_closed();
+}
+
+/* KVM's. */
+static void one_that_is_blocked_is_held_back(void **state)
+{
+    (void)state;
+    vmcb->exit_code = VMEXIT_NMI;
+    core.nmi_held = core.nmi_blocked = true;
+    svm_nmi_exit(cpu);
+    assert_int_equal(held_back, 1);
+    assert_int_equal(vmcb->event_inj, 0);
+    assert_true(svm_take_blocked_nmi(cpu));
+    assert_true(core.nmi_blocked && !core.nmi_held); /* the guest's handler still runs */
+    assert_false(svm_take_blocked_nmi(cpu));
 }
 
 static void an_nmi_exit_whose_nmi_has_gone_delivers_none(void **state)
@@ -588,6 +612,7 @@ int main(void)
         TEST(an_nmi_is_passed_on_once),
         TEST(which_exits_leave_the_entry_to_the_nmi),
         TEST(an_nmi_of_the_guests_is_counted_and_delivered),
+        TEST(one_that_is_blocked_is_held_back),
         TEST(an_nmi_exit_whose_nmi_has_gone_delivers_none),
         TEST(an_nmi_that_is_a_kick_is_counted_as_one),
         TEST(the_signal_is_what_exits),

@@ -23,8 +23,8 @@ static void intercept(struct cpu *cpu, bool iret, bool db)
 /* Several become one, as in hardware. */
 void svm_hold_nmi(struct cpu *cpu)
 {
-    svm_take_blocked_nmi(cpu);
-    intercept(cpu, true, false);
+    if (svm_take_blocked_nmi(cpu))
+        intercept(cpu, true, false);
 }
 
 void svm_iret_exit(struct cpu *cpu)

@@ -13,10 +13,13 @@ static struct cpu *cpu;
 static struct vmcb *vmcb;
 static u32 taken, sent;
 
-void svm_take_blocked_nmi(struct cpu *self)
+static bool gone;
+
+bool svm_take_blocked_nmi(struct cpu *self)
 {
     assert_ptr_equal(self, cpu);
     taken++;
+    return !gone;
 }
 
 void apic_send(u32 apic_id, u32 low)
@@ -40,6 +43,7 @@ static int set_up(void **state)
     vmcb->rflags = 2;
     vmcb->dr6 = 0xffff0ff0;
     taken = sent = 0;
+    gone = false;
     return 0;
 }
 
@@ -59,6 +63,15 @@ static void the_guest_comes_to_its_iret(void **state)
     assert_int_equal(vmcb->intercept3, INTERCEPT3_NMI | INTERCEPT3_CPUID | INTERCEPT3_IRET);
     assert_int_equal(vmcb->exceptions, BIT(18));
     assert_false(vmcb->clean & CLEAN_INTERCEPTS);
+}
+
+static void nothing_is_held_of_one_that_has_gone(void **state)
+{
+    (void)state;
+    gone = true;
+    svm_hold_nmi(cpu);
+    assert_int_equal(vmcb->intercept3, INTERCEPT3_NMI | INTERCEPT3_CPUID);
+    assert_int_equal(vmcb->clean, CLEAN_ALL);
 }
 
 static void iret_is_stepped(void **state)
@@ -113,6 +126,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_guest_comes_to_its_iret),
+        TEST(nothing_is_held_of_one_that_has_gone),
         TEST(iret_is_stepped),
         TEST(then_it_is_sent_again_once),
         TEST(several_become_one),

@@ -29,6 +29,8 @@ enum handler {
     APIC_PAGE,
     NMI_EXIT,
     SMI_EXIT,
+    IRET_EXIT,
+    STEPPED,
     INIT_EXIT,
     IO_EXIT,
     OUTS_EXIT,
@@ -138,6 +140,18 @@ void svm_smi_exit(struct cpu *self)
 {
     assert_ptr_equal(self, cpu);
     ask(SMI_EXIT, 0, 0, 0, 0);
+}
+
+void svm_iret_exit(struct cpu *self)
+{
+    assert_ptr_equal(self, cpu);
+    ask(IRET_EXIT, 0, 0, 0, 0);
+}
+
+void svm_stepped(struct cpu *self)
+{
+    assert_ptr_equal(self, cpu);
+    ask(STEPPED, 0, 0, 0, 0);
 }
 
 void svm_init_exit(struct cpu *self)
@@ -373,7 +387,8 @@ static void what_interrupts_the_guest(void **state)
     static const struct {
         u64 code;
         enum handler handler;
-    } exits[] = {{0x61, NMI_EXIT}, {0x62, SMI_EXIT}, {0x63, INIT_EXIT}, {0x52, MC_EXIT}};
+    } exits[] = {{0x61, NMI_EXIT}, {0x62, SMI_EXIT},  {0x63, INIT_EXIT},
+                 {0x52, MC_EXIT},  {0x74, IRET_EXIT}, {0x41, STEPPED}};
 
     (void)state;
     cpu->pmu.core.attention = 1;
@@ -408,8 +423,9 @@ static void instructions_that_the_guest_does_not_have(void **state)
 
 static bool is_known(u64 code)
 {
-    static const u64 known[] = {0x52, 0x61, 0x62, 0x63, 0x6f, 0x72, 0x76, 0x7a, 0x7b, 0x7c, 0x7f,
-                                0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x89, 0x8e, 0x400};
+    static const u64 known[] = {0x41, 0x74, 0x52, 0x61, 0x62, 0x63, 0x6f, 0x72,
+                                0x76, 0x7a, 0x7b, 0x7c, 0x7f, 0x80, 0x81, 0x82,
+                                0x83, 0x84, 0x85, 0x86, 0x89, 0x8e, 0x400};
 
     for (u32 i = 0; i < COUNT(known); i++)
         if (code == known[i])
@@ -865,7 +881,7 @@ static void an_interrupted_delivery_is_due_before_anything_else(void **state)
 {
     static const struct {
         u64 code, info1;
-    } exits[] = {{0x61, 0}, {0x62, 0}, {0x62, 1}, {0x63, 1}, {0x52, 1}, {0x400, 4}};
+    } exits[] = {{0x61, 0}, {0x62, 0}, {0x62, 1}, {0x63, 1}, {0x52, 1}, {0x41, 0}, {0x400, 4}};
 
     (void)state;
     for (u32 i = 0; i < COUNT(exits); i++) {

@@ -48,7 +48,7 @@ void svm_nmi_exit(struct cpu *cpu);
 u32 svm_signal_icr(void);
 void svm_absorb_signal(struct cpu *cpu);
 void svm_breathe(struct cpu *cpu);
-void svm_take_blocked_nmi(struct cpu *cpu);
+bool svm_take_blocked_nmi(struct cpu *cpu);
 void svm_let_smi_in(struct cpu *cpu);
 __attribute__((noreturn)) void svm_await_reset(struct cpu *cpu);
 bool svm_let_in(struct cpu *cpu, u64 vector);

@@ -118,6 +118,16 @@ void svm_smi_exit(struct cpu *self)
     (void)self;
 }
 
+void svm_iret_exit(struct cpu *self)
+{
+    (void)self;
+}
+
+void svm_stepped(struct cpu *self)
+{
+    (void)self;
+}
+
 u64 hypercall(const struct cpu *self, u32 call, u32 core, u32 item)
 {
     (void)self;
