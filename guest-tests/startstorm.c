@@ -168,7 +168,9 @@ static void storm(u64 count)
     rounds("halted", LOOP_HALT, count);
     rounds("running", LOOP_RUN, count);
     rounds("offline", LOOP_OFFLINE, count);
-    odd_sequences();
+    if (!option_word("no-odd")) {
+        odd_sequences();
+    }
     another_sender();
     then_peace();
 }

@@ -30,11 +30,12 @@ u64 hypercall(u32 number, u32 core, u32 item)
     return attempt(do_call, (u64)&call, NULL) == NO_FAULT ? call.answer : HYPERCALL_ERROR;
 }
 
+/* Other hypervisors answer too: KVM with a negative number. */
 bool under_cede(void)
 {
     static int known; /* 0: not asked, 1: no, 2: yes */
     if (!known) {
-        known = hypercall(HYPERCALL_VERSION, 0, 0) == HYPERCALL_ERROR ? 1 : 2;
+        known = hypercall(HYPERCALL_VERSION, 0, 0) >> 31 ? 1 : 2;
     }
     return known == 2;
 }
