@@ -105,20 +105,35 @@ u32 svm_signal_icr(void)
     return (u32)ICR_ASSERT | (svm.init_exits ? ICR_MODE_INIT : ICR_MODE_NMI) << 8;
 }
 
-/* Where the signal is an NMI, one of the guest's at the same moment is lost with it: NMIs do not
- * queue, and this is for emulators. An INIT of the guest's that went with it was noted: its exit is
- * this one, or is still to come. */
-void svm_absorb_signal(struct cpu *cpu)
+/* One of the guest's at the same moment is lost with it: NMIs do not queue, and this is for
+ * emulators. KVM queues two. Where the guest blocks NMIs the window lets none in, and all that were
+ * sent are one. */
+static void absorb_nmi(struct cpu *cpu)
 {
     open_window(cpu);
-    if (svm.init_exits && cpu->init_sent && cpu_vmcb(cpu)->exit_code != VMEXIT_INIT)
-        apic_send(cpu->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
-    if (!cpu->window_nmi)
-        return;
-    if (svm.init_exits)
-        pass_on_nmi(cpu);
+    if (!cpu->window_nmi && cpu->signals)
+        svm_take_blocked_nmi(cpu);
     else
-        unblock_nmi();
+        while (cpu->window_nmi)
+            svm_take_blocked_nmi(cpu);
+}
+
+/* An INIT of the guest's that went with it was noted: its exit is this one, or is still to come. */
+static void absorb_init(struct cpu *cpu)
+{
+    open_window(cpu);
+    if (cpu->init_sent && cpu_vmcb(cpu)->exit_code != VMEXIT_INIT)
+        apic_send(cpu->apic_id, ICR_MODE_INIT << 8 | ICR_ASSERT);
+    if (cpu->window_nmi)
+        pass_on_nmi(cpu);
+}
+
+void svm_absorb_signal(struct cpu *cpu)
+{
+    if (svm.init_exits)
+        absorb_init(cpu);
+    else
+        absorb_nmi(cpu);
 }
 
 /* The NMI is still held, for the window to take. */

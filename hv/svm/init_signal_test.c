@@ -34,6 +34,7 @@ struct svm svm;
 /* The core: what is held, what has become of it. */
 static struct {
     bool nmi_held, init_held, smi_held, nmi_blocked;
+    bool second_nmi; /* KVM queues two */
     u32 smis, windows, irets, nmis_sent, inits_sent;
 } core;
 
@@ -65,7 +66,8 @@ static void let_held_in(void)
     core.init_held = false;
     if (core.nmi_held && !core.nmi_blocked) {
         assert_true(svm_let_in(cpu, NMI_VECTOR));
-        core.nmi_held = false;
+        core.nmi_held = core.second_nmi;
+        core.second_nmi = false;
         core.nmi_blocked = true;
     }
 }
@@ -389,6 +391,29 @@ static void an_nmi_that_was_the_signal_is_forgotten_with_its_blocking(void **sta
     assert_int_equal(vmcb->event_inj, 0);
 }
 
+static void so_are_two_of_them(void **state)
+{
+    (void)state;
+    svm.init_exits = false;
+    vmcb->exit_code = VMEXIT_NMI;
+    core.nmi_held = core.second_nmi = true;
+    svm_absorb_signal(cpu);
+    assert_false(core.nmi_held || core.nmi_blocked);
+    assert_int_equal(vmcb->event_inj, 0);
+}
+
+/* KVM exits for it; else it would come as the guest's, when that no longer blocks NMIs. */
+static void a_signal_that_the_guest_blocks_is_absorbed_too(void **state)
+{
+    (void)state;
+    svm.init_exits = false;
+    core.nmi_held = core.nmi_blocked = true;
+    cpu->signals = 1;
+    svm_absorb_signal(cpu);
+    assert_false(core.nmi_held);
+    assert_true(core.nmi_blocked);
+}
+
 /* The guest may be in its NMI handler: then nothing came in, and its blocking is its own. */
 static void blocking_that_is_the_guests_stays(void **state)
 {
@@ -618,6 +643,8 @@ int main(void)
         TEST(the_signal_is_what_exits),
         TEST(a_signal_is_absorbed_and_leaves_no_trace),
         TEST(an_nmi_that_was_the_signal_is_forgotten_with_its_blocking),
+        TEST(so_are_two_of_them),
+        TEST(a_signal_that_the_guest_blocks_is_absorbed_too),
         TEST(blocking_that_is_the_guests_stays),
         TEST(an_nmi_beside_an_init_signal_is_the_guests),
         TEST(an_init_of_the_guests_that_went_with_the_signal_comes_again),
