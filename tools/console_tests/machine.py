@@ -111,8 +111,10 @@ class Machine:
         command = [os.path.join(TOOLS, "bed"), *bed, "--interactive", "--cpus", str(cpus), "--timeout", "1200",
                    "--conf", path, "--options", options, *more]
         command += ["--com2", self.com2] if com2 else []
-        self.process = subprocess.Popen(command + [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, bufsize=0)
+        self.complaints = os.path.join(self.folder.name, "stderr")
+        with open(self.complaints, "wb") as complaints:
+            self.process = subprocess.Popen(command + [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=complaints, bufsize=0)
         self.seen = b""
         self.line = SharedLine()
         self.commands = 0
@@ -123,6 +125,8 @@ class Machine:
     def __exit__(self, kind, *_):
         if kind:
             print(self.seen[-3000:].decode(errors="replace"))
+            with open(self.complaints, "rb") as complaints:
+                print(complaints.read()[-3000:].decode(errors="replace"))
         self.process.terminate()
         self.process.wait()
         self.process.stdin.close()
