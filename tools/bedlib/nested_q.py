@@ -1,8 +1,10 @@
 """Bed N for AMD: QEMU's TCG around the first level. The machine's serial wire and control socket reach through by ports of
 a virtio console, so that here it is a machine as bed Q's."""
+import contextlib
 import os
 import socket
 import subprocess
+import threading
 import time
 
 from . import machine, nested, patience, qemu
@@ -24,7 +26,7 @@ DEVICES = nested.Devices(
 
 
 def outer_command(options, emulator, base, initrd, images, fds):
-    """`fds`: a descriptor for each port but com2."""
+    """`fds`: a descriptor for each port."""
     command = [emulator, *qemu.data_folders(emulator), "-nodefaults", "-display", "none", "-no-reboot",
                "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(CPUS),
                "-m", str(options.memory + nested.MEMORY), "-kernel", os.path.join(base, "vmlinuz"), "-initrd", initrd,
@@ -32,12 +34,8 @@ def outer_command(options, emulator, base, initrd, images, fds):
                "-serial", "chardev:kernel", "-device", "virtio-serial-pci"]
     for number, name in enumerate(PORTS, start=1):
         if name in fds:
-            command += ["-chardev", f"socket,id={name},fd={fds[name]}"]
-        elif options.com2:
-            command += ["-chardev", f"socket,id={name},path={options.com2},server=on,wait=off"]
-        else:
-            continue
-        command += ["-device", f"virtserialport,chardev={name},nr={number},name={name}"]
+            command += ["-chardev", f"socket,id={name},fd={fds[name]}",
+                        "-device", f"virtserialport,chardev={name},nr={number},name={name}"]
     for number, (path, _) in enumerate(images):
         command += ["-drive", f"if=none,id=disk{number},format=raw,file={path},snapshot=on",
                     "-device", f"virtio-blk-pci,drive=disk{number}"]
@@ -52,19 +50,55 @@ def received(stream):
         return b""
 
 
+class SecondPort:
+    """COM2 as a socket, for one client at a time. Our end of the port stays open: the machine's QEMU reads no more of one
+    that it has once found closed."""
+
+    def __init__(self, path):
+        self.ours, self.theirs = socket.socketpair()
+        self.client = None
+        if path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            self.server = socket.socket(socket.AF_UNIX)
+            self.server.bind(path)
+            self.server.listen(1)
+            threading.Thread(target=self.serve, daemon=True).start()
+        threading.Thread(target=self.hear, daemon=True).start()
+
+    def serve(self):
+        while True:
+            self.client, _ = self.server.accept()
+            with contextlib.suppress(OSError):
+                while data := self.client.recv(4096):
+                    self.ours.sendall(data)
+            self.client = None
+
+    def hear(self):
+        while data := received(self.ours):
+            client = self.client
+            with contextlib.suppress(OSError):
+                if client:
+                    client.sendall(data)
+
+
 class Nested(machine.Machine):
     """The emulator's stdout is the first level's console; the machine's own wires are sockets."""
 
+    serves_com2 = True
+
     def __init__(self, options):
         super().__init__(options, os.devnull)
+        self.com2 = SecondPort(options.com2 if self.serves_com2 else None) if options.com2 else None
         self.console, self.their_console = socket.socketpair()
         self.report_wire, self.their_report = socket.socketpair()
         self.trace_wire, self.their_trace = socket.socketpair()
         self.first_level = nested.FirstLevel(options, self.control, self.wire)
 
     def theirs(self):
+        com2 = {"com2": self.com2.theirs} if self.com2 else {}
         return {"console": self.their_console, "control": self.control.theirs, "report": self.their_report,
-                "trace": self.their_trace}
+                "trace": self.their_trace, **com2}
 
     def fds(self):
         return {name: end.fileno() for name, end in self.theirs().items()}

@@ -56,6 +56,8 @@ class Monitor:
 class Saver(nested_q.Nested):
     """Runs a machine until it waits at the gate, and saves it."""
 
+    serves_com2 = False
+
     def __init__(self, options, path):
         own = copy.copy(options)
         own.log, own.trace, own.interactive, own.timeout = None, [], False, PATIENCE
