@@ -116,6 +116,7 @@ struct cpu {
     /* hv/guest/kick.h; numbers of stops, 0 for none. */
     volatile u32 letter;  /* this core is asked to stop; written by who asks, emptied by the core */
     volatile u32 signals; /* sent to it for that */
+    u32 signalled;        /* how many those were that it has answered last */
     volatile u32 stopped_in; /* the last that it has answered ... */
     volatile u32 done_in;    /* ... and left */
     u64 refused_at; /* exits so far, and one, when the last entry was refused (guest_refused) */

@@ -50,6 +50,7 @@ static bool open_letter(struct cpu *self)
         linger(self);
     follow_map();
     pmu_update(self);
+    self->signalled = self->signals; /* which is the next stop's from there on */
     self->done_in = round;
     return true;
 }
@@ -62,14 +63,18 @@ bool kick_answer(struct cpu *self)
     return true;
 }
 
+void kick_follow(struct cpu *self)
+{
+    startup_leave(self);
+    guest_attend(self);
+}
+
 bool kick_attend(struct cpu *self)
 {
     bool answered = kick_answer(self);
 
-    if (answered) {
-        startup_leave(self);
-        guest_attend(self);
-    }
+    if (answered)
+        kick_follow(self);
     return answered;
 }
 

@@ -41,6 +41,9 @@ bool kick_answer(struct cpu *self);
  * stopped for (guest_attend). */
 bool kick_attend(struct cpu *self);
 
+/* The second half of that. While a core is paused here it answers to further stops. */
+void kick_follow(struct cpu *self);
+
 /* Nobody is stopped, and nobody asks for it, between these. Not to be nested; comes before hv_lock.
  */
 void kick_hold(struct cpu *self);

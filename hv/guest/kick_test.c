@@ -275,7 +275,9 @@ static void a_core_that_wakes_meanwhile_waits(void **state)
     in_answer = 2;
     assert_int_not_equal(kick.resumed, kick.round);
     lingered = follows = 0;
+    core(1)->signals = 3;
     assert_true(kick_answer(core(1)));
+    assert_int_equal(core(1)->signalled, 3);
     assert_int_equal(kick.resumed, kick.round); /* it spun until then */
     assert_int_equal(notes, 1);
     assert_int_equal(lingered, 1);

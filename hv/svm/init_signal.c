@@ -111,7 +111,7 @@ u32 svm_signal_icr(void)
 static void absorb_nmi(struct cpu *cpu)
 {
     open_window(cpu);
-    if (!cpu->window_nmi && cpu->signals)
+    if (!cpu->window_nmi && cpu->signalled)
         svm_take_blocked_nmi(cpu);
     else
         while (cpu->window_nmi)

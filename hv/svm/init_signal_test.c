@@ -408,7 +408,7 @@ static void a_signal_that_the_guest_blocks_is_absorbed_too(void **state)
     (void)state;
     svm.init_exits = false;
     core.nmi_held = core.nmi_blocked = true;
-    cpu->signals = 1;
+    cpu->signalled = 1;
     svm_absorb_signal(cpu);
     assert_false(core.nmi_held);
     assert_true(core.nmi_blocked);

@@ -85,10 +85,11 @@ static bool is_own_init(struct cpu *cpu)
         cpu->vmx.absorbing = false;
         return cpu->init_sent;
     }
-    if (!kick_attend(cpu))
+    if (!kick_answer(cpu))
         return true;
     cpu->exits[EXIT_KICK]++;
-    cpu->vmx.absorbing = cpu->signals > 1 || cpu->init_sent;
+    cpu->vmx.absorbing = cpu->signalled > 1 || cpu->init_sent;
+    kick_follow(cpu); /* its stops have signals of their own */
     return cpu->init_sent;
 }
 

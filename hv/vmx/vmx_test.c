@@ -190,9 +190,22 @@ void exit_unexpected(struct cpu *self)
     cpu_stop();
 }
 
+static bool stopped_again; /* while it is paused */
+
+void kick_follow(struct cpu *self)
+{
+    if (stopped_again)
+        vmx_absorb_signal(self);
+    stopped_again = false;
+}
+
 bool kick_attend(struct cpu *self)
 {
-    return kick_answer(self);
+    bool answered = kick_answer(self);
+
+    if (answered)
+        kick_follow(self);
+    return answered;
 }
 
 bool kick_answer(struct cpu *self)
@@ -1002,7 +1015,7 @@ static void a_kick_is_no_init(void **state)
 {
     (void)state;
     letter = true;
-    cpu->signals = 1;
+    cpu->signalled = 1;
     vmx_init_exit(cpu);
     letter = false;
     assert_int_equal(cpu->exits[EXIT_KICK], 1);
@@ -1016,7 +1029,7 @@ static void a_second_signal_is_absorbed(void **state)
 {
     (void)state;
     letter = true;
-    cpu->signals = 2;
+    cpu->signalled = 2;
     vmx_init_exit(cpu);
     letter = false;
     vmx_before_entry(cpu);
@@ -1029,12 +1042,28 @@ static void a_second_signal_is_absorbed(void **state)
     assert_int_equal(inits, 1);
 }
 
+/* A dump of a paused core: its signal is held, and no letter is in the box when it exits. */
+static void a_signal_to_a_paused_core_is_absorbed(void **state)
+{
+    (void)state;
+    letter = stopped_again = true;
+    cpu->signalled = 1;
+    vmx_init_exit(cpu);
+    letter = false;
+    vmx_before_entry(cpu);
+    assert_true(timer());
+    vmx_init_exit(cpu); /* it was held */
+    assert_int_equal(inits, 0);
+    vmx_init_exit(cpu);
+    assert_int_equal(inits, 1);
+}
+
 /* INITs do not queue, but the guest's was noted. */
 static void an_init_that_comes_with_a_kick_is_not_lost(void **state)
 {
     (void)state;
     letter = cpu->init_sent = true;
-    cpu->signals = 1;
+    cpu->signalled = 1;
     vmx_init_exit(cpu);
     letter = false;
     assert_int_equal(inits, 1);
@@ -1422,6 +1451,7 @@ int main(void)
         TEST(init_at_the_boot_processor_resets),
         TEST(a_kick_is_no_init),
         TEST(a_second_signal_is_absorbed),
+        TEST(a_signal_to_a_paused_core_is_absorbed),
         TEST(an_init_that_comes_with_a_kick_is_not_lost),
         TEST(without_a_held_init_the_timer_ends_it),
         TEST(an_emulated_instruction_ends_like_a_real_one),
