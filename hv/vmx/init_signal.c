@@ -27,9 +27,6 @@ static void forget_events(struct cpu *cpu)
 {
     cpu->vmx.arrived = cpu->vmx.owed = 0;
     cpu->vmx.nmi_held = false;
-    vmwrite(VMCS_ENTRY_EVENT, 0);
-    vmwrite(VMCS_INTERRUPTIBILITY, 0);
-    vmwrite(VMCS_PENDING_DEBUG, 0);
 }
 
 /* NMIs that came meanwhile are dropped, as in wait-for-SIPI. */
