@@ -16,7 +16,17 @@ struct msr_list {
     u32 count;
 };
 
-/* `actions`: what a read and a write do; of each range every step-th. */
+/* What a read and a write do. */
+#define PASSES         MSR_PASS, MSR_PASS
+#define TRAPPED        MSR_TRAP, MSR_TRAP
+#define WRITES_TRAPPED MSR_PASS, MSR_TRAP
+#define EDITED         MSR_TRAP, MSR_GP
+#define READ_ONLY      MSR_PASS, MSR_GP
+#define FROZEN         MSR_PASS, MSR_IGNORE
+#define DENIED         MSR_GP, MSR_GP
+#define ZEROED         MSR_IGNORE, MSR_IGNORE
+
+/* `actions`: one of those; of each range every step-th. */
 #define MSRS(step, actions, feature, parts, ...)                                       \
     {                                                                                  \
         actions, feature, parts, step, (const struct msr_range[]){__VA_ARGS__},        \

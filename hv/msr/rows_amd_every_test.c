@@ -12,14 +12,6 @@
 #include "msr/msr_table.c"
 #include "fake/msr_grants.h"
 
-#define PASSES         MSR_PASS, MSR_PASS
-#define TRAPPED        MSR_TRAP, MSR_TRAP
-#define WRITES_TRAPPED MSR_PASS, MSR_TRAP
-#define READ_ONLY      MSR_PASS, MSR_GP
-#define FROZEN         MSR_PASS, MSR_IGNORE
-#define DENIED         MSR_GP, MSR_GP
-#define ZEROED         MSR_IGNORE, MSR_IGNORE
-
 static const struct msr_list lists[] = {
     /* The tenant's own. */
     MSRS(1, PASSES, FEATURE_NONE, 0, {0x0, 0x1}, {0x10, 0x10}, {0x3b, 0x3b}, {0x48, 0x49},

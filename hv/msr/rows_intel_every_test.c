@@ -12,16 +12,9 @@
 #include "msr/msr_table.c"
 #include "fake/msr_grants.h"
 
-#define NOT(parts)     ((u8) ~(parts))
-#define NEHALEM_EX     PART_NHM_EX
-#define UNCORE_AT_C00  (PART_NHM_EX | PART_SNB_EP)
-#define PASSES         MSR_PASS, MSR_PASS
-#define TRAPPED        MSR_TRAP, MSR_TRAP
-#define WRITES_TRAPPED MSR_PASS, MSR_TRAP
-#define EDITED         MSR_TRAP, MSR_GP
-#define READ_ONLY      MSR_PASS, MSR_GP
-#define DENIED         MSR_GP, MSR_GP
-#define ZEROED         MSR_IGNORE, MSR_IGNORE
+#define NOT(parts)    ((u8) ~(parts))
+#define NEHALEM_EX    PART_NHM_EX
+#define UNCORE_AT_C00 (PART_NHM_EX | PART_SNB_EP)
 
 static const struct msr_list lists[] = {
     /* The tenant's own: table 2-2's architectural MSRs, and the models' that kernels use. */

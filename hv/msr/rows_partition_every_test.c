@@ -13,12 +13,7 @@
 #include "fake/msr_lists.h"
 
 #define OWN         MSR_PASS, MSR_PASS /* as the machine's tenant */
-#define TRAPPED     MSR_TRAP, MSR_TRAP
-#define EDITED      MSR_TRAP, MSR_GP
-#define READ_ONLY   MSR_PASS, MSR_GP
-#define FROZEN      MSR_PASS, MSR_IGNORE
 #define TRAP_FROZEN MSR_TRAP, MSR_IGNORE
-#define ZEROED      MSR_IGNORE, MSR_IGNORE
 
 static const struct msr_list lists[] = {
     MSRS(1, OWN, FEATURE_NONE, 0, {0x3a, 0x3a}, {0x48, 0x49}, {0x10b, 0x10b}, {0x122, 0x122},
