@@ -9,6 +9,7 @@ from .machine import ESCAPE, P_AMD, P_INTEL, Line, check, linux, numbers, same_b
 LINES, VISITS = 60000, 100
 LONG_VISIT = 10  # seconds: the ring fills
 PROGRAMS_LINES = 20000
+PAUSES = 8
 BED_P_LINES, BED_P_VISITS = 2000, 10
 
 
@@ -120,6 +121,18 @@ def programs():
         same_bytes(m.finish(last).encode().replace(b"\n", b"\r\n"), numbers(PROGRAMS_LINES))
 
 
+def stop_while_paused(m):
+    """Its cores have signals of their own for each further stop: none may reach the guest, which would stand still."""
+    for _ in range(PAUSES):
+        m.to_prompt()
+        for command in ("pause 0", "dump 1", "dump 0", "policy full", "dump 1", "policy filtered", "resume 0"):
+            said = m.prompt(command)
+            check("error" not in said, f"{command}: {said}")
+        m.to_guest()
+        for core in range(2):
+            check(m.shell(f"taskset -c {core} echo alive") == "alive\n", f"the guest's core {core} is gone")
+
+
 def bed_p(bed, name):
     """A UART with a transmitter that takes its time, on both vendors; then the machine is switched off."""
     with linux(bed=bed) as m:
@@ -134,6 +147,7 @@ def bed_p(bed, name):
         check("-" not in m.prompt("cores").split(), "a core's last exit is not known")
         m.to_guest()
         check(m.shell("echo alive") == "alive\n", "the guest is gone")
+        stop_while_paused(m)
         m.to_prompt()
         m.send(b"poweroff\r")
         m.cede(b"switching the machine off")
