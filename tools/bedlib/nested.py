@@ -32,6 +32,7 @@ class Devices:
     disks: str            # the first of the machine's: the next ones have the next letters
     mark: str = ""        # before each line of the report
     parameters: str = ""  # of KVM's module
+    runner: str = ""      # what the first level starts the machine with
 
 
 RELAY = "/tmp/control"
@@ -104,7 +105,7 @@ def machine_command(options, emulator, devices, images):
     if options.com2:
         command += ["-chardev", f"pipe,id=com2,path={devices.com2}", "-serial", "chardev:com2"]
     command += qemu.guest_machine(options, emulator, firmware(options), disks)
-    return f"exec {shlex.join(command)}\n"
+    return f"exec {devices.runner} {shlex.join(command)}\n"
 
 
 def settings(options, devices):
