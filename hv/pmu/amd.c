@@ -89,7 +89,7 @@ static void stop_last_branch(const struct pmu_access *access)
 {
     u64 value;
 
-    if (access->rdmsr(IA32_DEBUGCTL, &value))
+    if (access->rdmsr(IA32_DEBUGCTL, &value) && (value & DEBUGCTL_LBR)) /* KVM complains of a write without need */
         access->wrmsr(IA32_DEBUGCTL, value & ~DEBUGCTL_LBR);
 }
 

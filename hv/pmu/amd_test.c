@@ -224,8 +224,10 @@ static bool fake_wrmsr(u32 msr, u64 value)
 {
     int counter = pmu_amd_counter(msr);
 
-    if (msr == IA32_DEBUGCTL)
+    if (msr == IA32_DEBUGCTL) {
+        assert_int_not_equal(machine.debugctl, value); /* not without need */
         return machine.debugctl = value, true;
+    }
     if (counter >= 0 && (u32)counter < machine.selectors) {
         machine.selector[counter] = value;
         return true;
@@ -293,6 +295,7 @@ static void start_judges_what_firmware_left(void **state)
     assert_int_equal(machine.zeroed, 12 + 8);
     assert_int_equal(machine.debugctl, 0x1802);
     assert_int_equal(pmu.core.attention, 0x3f);
+    pmu_amd_start(&pmu, &caps, PMU_FILTERED, &filter, &access); /* with LBR off: fake_wrmsr looks */
 }
 
 /* L3 has six pairs, the northbridge and the data fabric up to 16, or as many as there are. */
