@@ -1,7 +1,9 @@
 /* faulty.efi: the hypervisor's own faults, on an image that makes them on request
  * (build/faulty/cede.efi). Each application processor asks for one that must stop it; the boot
  * processor sees that it is stopped, and that the rest of the machine goes on. What the console
- * says is checked by tools/tests.list. */
+ * says is checked by tools/tests.list. With the word `reset` the machine is then reset; with
+ * `check` the firmware is told before to start `cede.efi --check` after that. */
+#include "boot_next.h"
 #include "cede.h"
 #include "clock.h"
 #include "faulty/faulty.h"
@@ -32,6 +34,14 @@ static void expect_stop(u32 core, u32 item, const char *name)
     test_end();
 }
 
+static void reset(void)
+{
+    say("info: reset");
+    outb(0xcf9, 0x02);
+    outb(0xcf9, 0x06);
+    delay_us(2000000);
+}
+
 static void faulty(u64 unused)
 {
     static const char *const names[FAULTY_COUNT] = {
@@ -43,6 +53,9 @@ static void faulty(u64 unused)
     };
 
     (void)unused;
+    if (option_word("check")) {
+        boot_next("\\cede.efi", "--check", 7);
+    }
     machine_leave_firmware();
     test_begin("host-fixups");
     expect(hypercall(FAULTY_CALL, 0, FAULTY_FIXUPS) == 1, "an expected fault was not fixed up");
@@ -55,6 +68,9 @@ static void faulty(u64 unused)
     test_begin("the-rest-goes-on");
     expect(hypercall(HYPERCALL_VERSION, 0, 0) == CEDE_VERSION, "no hypercall after the reports");
     test_end();
+    if (option_word("reset")) {
+        reset();
+    }
     finish();
 }
 
