@@ -71,7 +71,7 @@ static void report_exit(const struct kept_exit *exit, u64 ago)
 {
     char text[LINE];
 
-    text_print(text, sizeof text, "%lu us, exit %x, at %x:%lx, info %lx %lx, rax %lx rcx %lx", ago,
+    text_print(text, sizeof text, "%lu us exit %x at %x:%lx info %lx %lx rax %lx rcx %lx", ago,
                exit->reason, exit->cs, exit->rip, exit->info, exit->address, exit->rax, exit->rcx);
     say_wrapped("cede:   -", text);
 }
