@@ -4,7 +4,13 @@
 
 #define ENOUGH MIB(16) /* for a report, so that its page tables have a limit too */
 
+#define BAR_BASE MASK(63, 4)
+
+/* PCI 6.2.5.1 */
+enum { FIRST_BAR = 0x10, BARS = 6, BAR_IO = 1, BAR_TYPE = 7, BAR_64 = 4 };
+
 static EFI_GUID output_guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+static EFI_GUID device_guid = EFI_PCI_IO_PROTOCOL_GUID;
 
 /* Other formats have no frame buffer, or pixels of other sizes (UEFI 12.9.2.1). */
 static bool is_linear(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode)
@@ -29,7 +35,50 @@ static struct boot_screen describe(const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode
                                 .pitch = mode->Info->PixelsPerScanLine};
 }
 
-struct boot_screen screen_find(void)
+/* Of all memory BARs the last one up to the frame buffer is the one that it is in. */
+static void try_bar(u64 address, u64 value, bool wide, struct boot_screen *screen)
+{
+    u64 base = value & BAR_BASE;
+
+    if ((value & BAR_IO) || base > screen->base || base <= (screen->bar_value & BAR_BASE))
+        return;
+    screen->bar = address;
+    screen->bar_value = value;
+    screen->bar_bits = wide ? 64 : 32;
+}
+
+static void try_device(EFI_PCI_IO_PROTOCOL *device, u64 pci, struct boot_screen *screen)
+{
+    UINTN segment, bus, slot, function;
+    u32 bars[BARS + 1] = {0};
+
+    if (EFI_ERROR(device->GetLocation(device, &segment, &bus, &slot, &function)) || segment ||
+        EFI_ERROR(device->Pci.Read(device, EfiPciIoWidthUint32, FIRST_BAR, BARS, bars)))
+        return;
+    pci += (bus << 20 | slot << 15 | function << 12) + FIRST_BAR;
+    for (u32 i = 0; i < BARS; i++) {
+        bool wide = (bars[i] & BAR_TYPE) == BAR_64;
+
+        try_bar(pci + 4 * i, bars[i] | (wide ? (u64)bars[i + 1] << 32 : 0), wide, screen);
+        i += wide;
+    }
+}
+
+static void find_bar(u64 pci, struct boot_screen *screen)
+{
+    UINTN count;
+    EFI_HANDLE *handles = handles_with(&device_guid, &count);
+
+    for (UINTN i = 0; i < count; i++) {
+        EFI_PCI_IO_PROTOCOL *device = protocol(handles[i], &device_guid);
+
+        if (device)
+            try_device(device, pci, screen);
+    }
+    pool_free(handles);
+}
+
+struct boot_screen screen_find(u64 pci)
 {
     UINTN count;
     EFI_HANDLE *handles = handles_with(&output_guid, &count);
@@ -42,5 +91,7 @@ struct boot_screen screen_find(void)
             screen = describe(output->Mode);
     }
     pool_free(handles);
+    if (screen.width && pci)
+        find_bar(pci, &screen);
     return screen;
 }

@@ -4,7 +4,8 @@
 
 #include "boot_info.h"
 
-/* The first linear frame buffer with 32-bit pixels, or one of width 0. */
-struct boot_screen screen_find(void);
+/* The first linear frame buffer with 32-bit pixels, or one of width 0. `pci` is where PCI
+ * configuration space is in memory, or 0. */
+struct boot_screen screen_find(u64 pci);
 
 #endif

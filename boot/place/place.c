@@ -115,7 +115,7 @@ bool place_all(struct place *place, const struct plan *plan, const struct memory
     info->map_top = memory->map_top;
     info->uart = console_choose(conf, &acpi->uart);
     info->console = console_wire(conf, &info->uart);
-    info->screen = screen_find();
+    info->screen = screen_find(acpi->pci);
     info->tsc_khz = console_tsc_khz();
     info->reset = acpi->fadt.reset;
     info->sleep = acpi->sleep;

@@ -5,6 +5,9 @@
 
 enum { CELL_WIDTH = FONT_WIDTH + 1, CELL_HEIGHT = FONT_HEIGHT + 2, COLUMNS = 106 };
 
+#define COMMAND        4 /* PCI configuration space */
+#define COMMAND_MEMORY BIT(1)
+
 static u32 row; /* the next one */
 
 /* Screen points for each of the font's, so that a large screen can be read from a chair. */
@@ -60,11 +63,25 @@ static bool is_mapped(void)
     return hv.lean_cr3 == hv.host_cr3 || read_cr3() != hv.lean_cr3;
 }
 
+/* Where an OS has moved the device, or switched it off, somebody else's registers may be there.
+ * What it has done to the mode is not known. */
+static bool is_there(const struct boot_screen *screen)
+{
+    const volatile u32 *bar = (const volatile u32 *)screen->bar;
+    const volatile u32 *command =
+        (const volatile u32 *)(ALIGN_DOWN(screen->bar, PAGE_SIZE) + COMMAND);
+
+    if (!bar)
+        return true;
+    return (*command & COMMAND_MEMORY) && bar[0] == (u32)screen->bar_value &&
+           (screen->bar_bits == 32 || bar[1] == screen->bar_value >> 32);
+}
+
 void screen_line(const char *text)
 {
     const struct boot_screen *screen = &hv.info->screen;
 
-    if (!is_mapped())
+    if (!screen->width || !is_mapped() || !is_there(screen))
         return;
     do {
         if (!has_room(screen))

@@ -26,7 +26,11 @@ static void set_screen(u32 width, u32 height, u32 pitch)
     points = malloc(count * sizeof *points);
     for (u64 i = 0; i < count; i++)
         points[i] = GREY;
-    info.screen = (struct boot_screen){(u64)points, count * sizeof *points, width, height, pitch};
+    info.screen = (struct boot_screen){.base = (u64)points,
+                                       .size = count * sizeof *points,
+                                       .width = width,
+                                       .height = height,
+                                       .pitch = pitch};
     row = 0;
 }
 
@@ -124,6 +128,34 @@ static void a_partitions_core_draws_nothing(void **state)
     assert_int_equal(point_at(0, 0), '#');
 }
 
+/* The device's registers, as an OS leaves them. */
+static void what_has_moved_is_not_drawn_on(void **state)
+{
+    static u32 config[1024] __attribute__((aligned(4096)));
+    static const struct {
+        u32 command, low, high;
+        u8 bits;
+        bool drawn;
+    } cases[] = {
+        {7, 0xd000000c, 0x20, 64, true},  {7, 0xd000000c, 0x21, 64, false},
+        {7, 0xd000000c, 0x21, 32, true},  {7, 0xe000000c, 0x20, 64, false},
+        {5, 0xd000000c, 0x20, 64, false},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        set_screen(640, 100, 640);
+        config[1] = cases[i].command;
+        config[6] = cases[i].low;
+        config[7] = cases[i].high;
+        info.screen.bar = (u64)&config[6];
+        info.screen.bar_value = 0x20d000000c;
+        info.screen.bar_bits = cases[i].bits;
+        screen_line("R");
+        assert_int_equal(point_at(0, 0), cases[i].drawn ? '#' : ' ');
+    }
+}
+
 static void every_glyph_is_drawn(void **state)
 {
     (void)state;
@@ -147,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup(long_lines_go_on_below_until_it_is_full, set_up),
         cmocka_unit_test_setup(no_screen_or_one_too_small, set_up),
         cmocka_unit_test_setup(a_partitions_core_draws_nothing, set_up),
+        cmocka_unit_test_setup(what_has_moved_is_not_drawn_on, set_up),
         cmocka_unit_test_setup(every_glyph_is_drawn, set_up),
     };
 

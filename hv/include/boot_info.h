@@ -70,6 +70,10 @@ struct boot_screen {
     u64 base, size;
     u32 width, height; /* pixels of that */
     u32 pitch;         /* pixels from one line to the next */
+    /* Where the device's base address register is in memory (PCI Express, 7.2.2), and what it held:
+     * if it does not any more, something else may be at `base`. Address 0: not known. */
+    u64 bar, bar_value;
+    u8 bar_bits; /* 32 or 64 */
 };
 
 /* ACPI's way to reset the machine (FADT RESET_REG); space 0xff = none. */

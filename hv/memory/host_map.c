@@ -54,7 +54,10 @@ static bool unmap_hypertransport(struct page_map *map)
 static bool map_screen(struct page_map *map)
 {
     const struct boot_screen *screen = &hv.info->screen;
+    u64 bar = ALIGN_DOWN(screen->bar, PAGE_SIZE);
 
+    if (bar && !page_map_range(map, bar, bar + PAGE_SIZE, HOST_UC))
+        return false;
     return page_map_range(map, ALIGN_DOWN(screen->base, PAGE_SIZE),
                           ALIGN_UP(screen->base + screen->size, PAGE_SIZE), HOST_UC);
 }

@@ -16,6 +16,7 @@
 #define REGION     MIB(64)
 #define TRAMPOLINE 0x8f000
 #define KEPT       MIB(96)
+#define BAR        (GIB(5) + 0x8018)
 #define SCREEN     (GIB(6) + 0x800) /* above all else */
 #define APIC       0xfee00000ULL
 
@@ -72,7 +73,7 @@ static int set_up(void **state)
     hv.info = calloc(1, sizeof(*hv.info) + CORES * sizeof(struct boot_cpu));
     hv.info->region = (struct boot_range){REGION, MIB(4)};
     hv.info->kept = (struct boot_range){KEPT, 0x3000};
-    hv.info->screen = (struct boot_screen){.base = SCREEN, .size = MIB(8)};
+    hv.info->screen = (struct boot_screen){.base = SCREEN, .size = MIB(8), .bar = BAR};
     hv.info->trampoline = TRAMPOLINE;
     hv.info->cpu_count = CORES;
     hv.info->guest_count = 3;
@@ -174,6 +175,8 @@ static void the_screen_is_the_firmwares_guests(void **state)
         assert_true(entry_in(hv.full_cr3, page));
         assert_int_equal(entry_in(hv.lean_cr3, page), 0);
     }
+    assert_int_equal(entry_in(hv.host_cr3, BAR), ALIGN_DOWN(BAR, PAGE_SIZE) | HOST_UC);
+    assert_int_equal(entry_in(hv.lean_cr3, BAR), 0);
     assert_int_equal(entry_in(hv.host_cr3, GIB(6) - 1), 0);
     assert_int_equal(entry_in(hv.host_cr3, GIB(6) + MIB(8) + PAGE_SIZE), 0);
 }
