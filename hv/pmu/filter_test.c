@@ -17,6 +17,9 @@ static const struct filter_format amd = {.event_high = AMD_HIGH,
 static const struct filter_format intel = {.free = FREE,
                                            .modifiers = MODIFIERS | EVTSEL_ANY | EVTSEL_IN_TX};
 
+static const struct filter_format intel_6 = {
+    .umask2 = EVTSEL_UMASK2, .free = FREE | EVTSEL_UMASK2, .modifiers = MODIFIERS};
+
 static struct filter filter;
 
 /* The rule itself, slow and plain, from the selector's bits to the answer. */
@@ -91,15 +94,34 @@ static void follows_the_reference(void **state)
     assert_int_not_equal(compare_all(&intel, 0, mixed, COUNT(mixed), EVTSEL_EN | EVTSEL_USR), 0);
 }
 
+/* Backwards, with each in turn as the first. */
 static void order_makes_no_difference(void **state)
 {
-    struct filter_entry reversed[COUNT(mixed)];
+    struct filter_entry turned[COUNT(mixed)];
 
     (void)state;
-    for (u32 i = 0; i < COUNT(mixed); i++)
-        reversed[i] = mixed[COUNT(mixed) - 1 - i];
-    filter_build(&filter, &amd, 0, reversed, COUNT(reversed));
-    compare_all(&amd, 0, mixed, COUNT(mixed), 0);
+    for (u32 first = 0; first < COUNT(mixed); first++) {
+        for (u32 i = 0; i < COUNT(mixed); i++)
+            turned[i] = mixed[(first + COUNT(mixed) - i) % COUNT(mixed)];
+        filter_build(&filter, &amd, 0, turned, COUNT(turned));
+        compare_all(&amd, 0, mixed, COUNT(mixed), 0);
+    }
+}
+
+/* Its memory is not zeroed, or had another policy. */
+static void nothing_is_left_of_what_was_there(void **state)
+{
+    static const struct filter_format *const formats[] = {&amd, &intel, &intel_6};
+    static struct filter fresh;
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(formats); i++) {
+        memset(&fresh, 0, sizeof(fresh));
+        memset(&filter, 0x55, sizeof(filter));
+        filter_build(&fresh, formats[i], 0, mixed, COUNT(mixed));
+        filter_build(&filter, formats[i], 0, mixed, COUNT(mixed));
+        assert_memory_equal(&filter, &fresh, sizeof(filter));
+    }
 }
 
 static u32 next_random(u32 *random)
@@ -204,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_reference),
         cmocka_unit_test(order_makes_no_difference),
+        cmocka_unit_test(nothing_is_left_of_what_was_there),
         cmocka_unit_test(random_tables_follow_the_reference),
         cmocka_unit_test(modifiers_are_refused_unless_allowed),
         cmocka_unit_test(zeroed_filter_denies_everything),
