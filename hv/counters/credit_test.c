@@ -441,6 +441,13 @@ static void counters_rise_by_one_once(void **state)
     assert_int_equal(msr(MSR_PERF_CTR), 0);
     assert_int_equal(msr(MSR_PERF_CTR + 2), 101);
     assert_int_equal(msr(MSR_PERF_CTR + 8), 401);
+    start_intel(5, true);
+    cpu.pmu.intel.shadow[1] = RUNNING | 0xc0;
+    emulate(false, 0xff);
+    assert_false(credit_is_due(&cpu));
+    finish(0);
+    assert_int_equal(msr(IA32_A_PMC0), 0);
+    assert_int_equal(msr(IA32_A_PMC0 + 1), 101);
 }
 
 /* Rule 3: of the write that enables and the one that disables, the second counts. */
@@ -701,6 +708,8 @@ static void vmrun_is_taken_off(void **state)
 {
     (void)state;
     start_amd(true);
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc0; /* no branches */
+    set_msr(MSR_PERF_CTR, 50);
     cpu.pmu.amd.shadow[1] = RUNNING | 0xc2;
     pmu.vmrun_branch = true;
     credit_vmrun(&cpu);
@@ -716,6 +725,7 @@ static void vmrun_is_taken_off(void **state)
     set_msr(MSR_PERF_GLOBAL_STATUS, GLOBAL_FROZEN);
     credit_vmrun(&cpu);
     assert_int_equal(msr(MSR_PERF_CTR + 2), 99);
+    assert_int_equal(msr(MSR_PERF_CTR), 50);
     emulate(false, 0);
     assert_true(cpu.pmu.core.attention);
 }

@@ -393,12 +393,17 @@ static void versions_differ(void **state)
     static const struct {
         u32 eax, ecx, edx;
         bool any_thread;
+        u8 counters;
         u16 general, fixed;
     } cases[] = {
-        {0x07300202, 0xff, 0x603, false, 0x3, 0x7},   {0x07300203, 0xff, 0x603, true, 0x3, 0x7},
-        {0x07300404, 0xff, 0x8603, false, 0xf, 0x7},  {0x07300404, 0xf0, 0x0604, true, 0xf, 0xf},
-        {0x07300405, 0xf0, 0x8604, false, 0xf, 0xff}, {0x07300405, 0x00, 0x8604, false, 0xf, 0xf},
-        {0x07300406, 0xf0, 0x8604, false, 0x30, 0x3}, {0x07300000, 0, 0, false, 0, 0}, /* none */
+        {0x07300202, 0xff, 0x603, false, 2, 0x3, 0x7},
+        {0x07300203, 0xff, 0x603, true, 2, 0x3, 0x7},
+        {0x07300404, 0xff, 0x8603, false, 4, 0xf, 0x7},
+        {0x07300404, 0xf0, 0x0604, true, 4, 0xf, 0xf},
+        {0x07300405, 0xf0, 0x8604, false, 4, 0xf, 0xff},
+        {0x07300405, 0x00, 0x8604, false, 4, 0xf, 0xf},
+        {0x07300406, 0xf0, 0x8604, false, 6, 0x30, 0x3},
+        {0x07300000, 0, 0, false, 0, 0, 0}, /* none */
     };
 
     (void)state;
@@ -415,7 +420,7 @@ static void versions_differ(void **state)
         assert_int_equal(caps.any_thread, cases[i].any_thread);
         assert_int_equal(caps.general, cases[i].general);
         assert_int_equal(caps.fixed, cases[i].fixed);
-        assert_int_equal(caps.counters, cases[i].general == 0x30 ? 6 : highest(cases[i].general));
+        assert_int_equal(caps.counters, cases[i].counters);
         assert_false(caps.full_width || caps.hybrid);
     }
     machine.leaf_7_1_eax = ~(u32)BIT(8);
