@@ -573,6 +573,18 @@ static void amd_wraps(void **state)
     assert_int_equal(sends, 1);
 }
 
+/* AMD's counters have 48 bits (APM 13.2.1). */
+static void amd_wraps_at_48_bits(void **state)
+{
+    (void)state;
+    start_amd(true);
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc0;
+    set_msr(MSR_PERF_CTR, MASK(46, 0));
+    wrap(0, 0);
+    assert_int_equal(msr(MSR_PERF_CTR), BIT(47));
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), 0);
+}
+
 /* Of two that wrap both are noted; one PMI, since one asks for it. */
 static void amd_wraps_several(void **state)
 {
@@ -814,6 +826,7 @@ int main(void)
         cmocka_unit_test(widths_differ),
         cmocka_unit_test(fixed_counters_are_not_asked_where_none_counts),
         cmocka_unit_test(amd_wraps),
+        cmocka_unit_test(amd_wraps_at_48_bits),
         cmocka_unit_test(amd_wraps_several),
         cmocka_unit_test(nobody_is_told_who_did_not_ask),
         cmocka_unit_test(a_pmi_is_asked_for_each_time),

@@ -221,6 +221,27 @@ static void each_event_has_umasks_of_its_own(void **state)
     assert_int_equal(compare_all(&intel, 0, entries, 256, 0), 256);
 }
 
+/* One more than there is room for: the last is denied, even what is allowed with any. */
+static void each_umask2_is_judged_by_itself(void **state)
+{
+    struct filter_entry entries[FILTER_NAMED_UMASK2 + 3] = {{0x41, 0x41, 0, 0, ANY_UMASK2, false},
+                                                            {0x41, 0x41, 0, 0, 2 * 17, true}};
+
+    (void)state;
+    for (u8 i = 1; i <= FILTER_NAMED_UMASK2 + 1; i++)
+        entries[i + 1] = (struct filter_entry){0x40, 0x40, 0xff, i, i * 17, false};
+    filter_build(&filter, &intel_6, 0, entries, COUNT(entries));
+    for (u64 umask2 = 0; umask2 < 256; umask2++)
+        for (u64 umask = 0; umask < 256; umask++) {
+            u64 umasks = umask2 << 40 | umask << 8;
+
+            assert_int_equal(filter_allows(&filter, umasks | 0x40),
+                             umask2 == umask * 17 && umask2 && umask2 != 255);
+            assert_int_equal(filter_allows(&filter, umasks | 0x41),
+                             umask2 != 2 * 17 && umask2 != 255);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +253,7 @@ int main(void)
         cmocka_unit_test(zeroed_filter_denies_everything),
         cmocka_unit_test(everything_can_be_allowed),
         cmocka_unit_test(each_event_has_umasks_of_its_own),
+        cmocka_unit_test(each_umask2_is_judged_by_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

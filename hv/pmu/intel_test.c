@@ -4,6 +4,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "pmu/denial.c"
 #include "pmu/filter.c"
 #include "pmu/intel.c"
 #include "pmu/policy.c"
@@ -199,6 +200,7 @@ static void auxiliary_registers(void **state)
     for (u32 msr = 0; msr < 0x2000; msr++)
         found += pmu_intel_aux(msr) >= 0;
     assert_int_equal(found, PMU_INTEL_AUX);
+    assert_int_equal(pmu_intel_aux(IA32_PERFEVTSEL0), -1);
     for (u32 i = 0; i < PMU_INTEL_AUX; i++) {
         assert_int_equal(pmu_intel_aux_value(&none, i, 0x3f803c0001), 0);
         assert_int_equal(pmu_intel_aux_value(&some, i, 0x3f803c0003), 0);
@@ -524,7 +526,9 @@ static void start_judges_what_firmware_left(void **state)
 
     (void)state;
     reset_machine();
+    memset(&pmu, 0x55, sizeof(pmu)); /* a life before */
     pmu_intel_start(&pmu, PMU_FILTERED, &filter, &two_only, &access);
+    assert_int_equal(denials_total(&pmu.core.denials), 0);
     assert_int_equal(machine.selector[0], USUAL | 0xc0);
     assert_int_equal(machine.selector[3], 0);
     assert_int_equal(machine.fixed_ctrl, 0x033);
