@@ -2,6 +2,7 @@
 
 #include "machine/bridge.h"
 #include "machine/cpu_ops.h"
+#include "machine/memory_map.h"
 
 static EFI_GUID root_bridge_guid = EFI_PCI_ROOT_BRIDGE_IO_PROTOCOL_GUID;
 
@@ -45,28 +46,6 @@ static void count_range(struct memory *memory, const EFI_MEMORY_DESCRIPTOR *rang
         memory->largest = MAX(memory->largest, MIN(size, GIB(4) - range->PhysicalStart));
 }
 
-/* A pool buffer with the memory map; the allocation itself may lengthen the map, hence the slack.
- */
-static EFI_STATUS get_map(u8 **map, UINTN *size, UINTN *stride)
-{
-    UINTN key;
-    u32 version;
-    EFI_STATUS status = EFI_BUFFER_TOO_SMALL;
-
-    *size = 0;
-    BS->GetMemoryMap(size, NULL, &key, stride, &version);
-    for (unsigned tries = 0; tries < 4 && status == EFI_BUFFER_TOO_SMALL; tries++) {
-        *size += 16 * sizeof(EFI_MEMORY_DESCRIPTOR);
-        *map = pool_alloc(*size);
-        if (!*map)
-            return EFI_OUT_OF_RESOURCES;
-        status = BS->GetMemoryMap(size, (void *)*map, &key, stride, &version);
-        if (EFI_ERROR(status))
-            pool_free(*map);
-    }
-    return status;
-}
-
 static u64 highest_bridge(void)
 {
     UINTN count;
@@ -99,7 +78,7 @@ EFI_STATUS memory_survey(struct memory *memory)
 {
     UINTN size, stride;
     u8 *map;
-    EFI_STATUS status = get_map(&map, &size, &stride);
+    EFI_STATUS status = memory_map(&map, &size, &stride);
 
     *memory = (struct memory){.gib_pages = has_gib_pages()};
     if (EFI_ERROR(status))
