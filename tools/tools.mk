@@ -23,8 +23,9 @@ ACCEL  ?=
 ##   make soak        the tests that take hours
 ##   make bench       what an exit costs, in instructions
 ##   make bench-record  what perf record -F 1000 costs in a Linux guest, on both vendors; 10 minutes
-##   make image       build/cede.img, to be written to a USB stick
-##   make usb         writes it; DEV=/dev/sdX
+##   make image       build/cede.img, to be written to a USB stick; SELFTEST=yes: build/cede-selftest.img, which
+##                    tests the machine that it boots on (docs/hardware.md)
+##   make usb         writes it; DEV=/dev/sdX SELFTEST=yes
 ##   make clean       removes build/
 .PHONY: help
 help:
@@ -168,17 +169,26 @@ bench-record-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cos
 -include tools/console.mk
 -include tools/guests.mk
 
-# --- USB image ------------------------------------------------------------------------------------
+# --- USB images -----------------------------------------------------------------------------------
+# SELFTEST=yes: the stick that tests a machine (docs/hardware.md), instead of the one that runs Cede on it.
+SELFTEST  ?=
+USB_IMAGE := $(BUILD)/cede$(if $(filter yes,$(SELFTEST)),-selftest).img
+
 $(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)
 	tools/image $@ $<
+
+STICK_FILES := $(BUILD)/cede.efi $(addprefix $(BUILD)/guest-tests/,$(addsuffix .efi,basic mp cpl3 smp apicpage startstorm pmu cost))
+
+$(BUILD)/cede-selftest.img: $(BUILD)/selftest.efi $(STICK_FILES) tools/image $(wildcard tools/image.d/selftest/*)
+	tools/image $@ $< tools/image.d/selftest $(STICK_FILES)
 
 .PHONY: image usb
 image:
 	@tools/setup test
-	@$(MAKE) --no-print-directory $(BUILD)/cede.img
+	@$(MAKE) --no-print-directory $(USB_IMAGE)
 
 usb: image
-	@tools/usb $(BUILD)/cede.img '$(DEV)'
+	@tools/usb $(USB_IMAGE) '$(DEV)'
 
 # --- what the tests need besides --------------------------------------------------------------------
 # Signed with the keys of OVMF's Secure Boot build, which are public.

@@ -4,14 +4,14 @@
 
 static const struct {
     enum verdict verdict;
-    const char *text;
+    const char *word, *text;
 } verdicts[] = {
-    {VERDICT_OK, "ok"},
-    {VERDICT_FAILED, "FAILED"},
-    {VERDICT_REFUSED, "did not start"},
-    {VERDICT_LOST, "did not come back (hung, reset or lost power)"},
-    {VERDICT_UNKNOWN, "result lost: the machine does not keep memory over a warm reset"},
-    {VERDICT_SKIPPED, "skipped: Cede would refuse to start"},
+    {VERDICT_OK, "ok", "ok"},
+    {VERDICT_FAILED, "failed", "FAILED"},
+    {VERDICT_REFUSED, "not-started", "did not start"},
+    {VERDICT_LOST, "not-back", "did not come back (hung, reset or lost power)"},
+    {VERDICT_UNKNOWN, "lost", "result lost: the machine does not keep memory over a warm reset"},
+    {VERDICT_SKIPPED, "skipped", "skipped: Cede would refuse to start"},
 };
 
 const char *verdict_text(enum verdict verdict)
@@ -19,6 +19,14 @@ const char *verdict_text(enum verdict verdict)
     for (u32 i = 0; i < COUNT(verdicts); i++)
         if (verdicts[i].verdict == verdict)
             return verdicts[i].text;
+    return NULL;
+}
+
+const char *verdict_word(enum verdict verdict)
+{
+    for (u32 i = 0; i < COUNT(verdicts); i++)
+        if (verdicts[i].verdict == verdict)
+            return verdicts[i].word;
     return NULL;
 }
 

@@ -40,6 +40,8 @@ void state_end_step(struct state *state, enum verdict verdict);
 /* Steps that came out so. */
 u32 state_count(const struct state *state, enum verdict verdict);
 
+/* For people, and for tools. */
 const char *verdict_text(enum verdict verdict);
+const char *verdict_word(enum verdict verdict);
 
 #endif

@@ -93,6 +93,8 @@ static void verdicts_have_texts(void **unused)
     for (const char *at = "ofrlus"; *at; at++)
         assert_non_null(verdict_text((enum verdict) * at));
     assert_null(verdict_text('x'));
+    assert_string_equal(verdict_word(VERDICT_LOST), "not-back");
+    assert_null(verdict_word('x'));
 }
 
 int main(void)
