@@ -58,7 +58,7 @@ static void processor(void)
     u32 high = base >= 6 ? (u32)FIELD(eax, 19, 16) << 4 : 0;
 
     report_fact("processor.vendor", "%s", vendor_at(0, CPUID_EBX, CPUID_EDX, CPUID_ECX));
-    if (cpuid_value(0x80000004, 0, CPUID_EAX))
+    if (cpuid_value(0x80000002, 0, CPUID_EAX))
         report_fact("processor.brand", "%s", characters(0x80000002, 3));
     report_fact("processor.family", "0x%x", base == 0xf ? base + (u32)FIELD(eax, 27, 20) : base);
     report_fact("processor.model", "0x%x", (u32)FIELD(eax, 7, 4) | high);

@@ -21,8 +21,8 @@ struct step {
     u32 seconds;      /* what it takes at most on a machine of usual size and speed */
 };
 
-/* Lines `bare|cede PROGRAM [OPTIONS]` of \CEDE\steps.txt: steps after those of the table. What is
- * no such line is left out. */
+/* \CEDE\steps.txt: lines `bare|cede PROGRAM [OPTIONS]` are steps after those of the table; with a
+ * line `only` they come in place of its guest tests. What is no such line is left out. */
 void steps_add(const char *text, size_t size);
 
 u32 steps_count(void);

@@ -59,6 +59,10 @@ static void added(void **unused)
     for (u32 i = 0; i < 100; i++)
         steps_add(text, strlen(text));
     assert_true(steps_count() <= STATE_STEPS);
+    steps_add("only\n", 5);
+    assert_int_equal(steps_count(), STEP_NUMBER_TESTS + COUNT(extra));
+    step = step_get(STEP_NUMBER_TESTS);
+    assert_string_equal(step.program, "hang");
 }
 
 static void forbidden(void **unused)
