@@ -8,6 +8,7 @@
 #include "selftest/run.h"
 #include "selftest/screen.h"
 #include "selftest/stick.h"
+#include "selftest/watchdog.h"
 #include "uefi/presence.h"
 #include "uefi/text.h"
 
@@ -141,8 +142,10 @@ static void run(const struct step *step)
     state.started = true;
     save_or_stop();
     run_boot_here_again();
-    BS->SetWatchdogTimer(10 * step->seconds, 0x10000, 0, NULL);
+    BS->SetWatchdogTimer(step_patience(step), 0x10000, 0, NULL);
+    screen_patience(step, watchdog_start(step_patience(step)));
     run_step(self, step, block);
+    watchdog_stop();
     BS->SetWatchdogTimer(0, 0, 0, NULL);
     record_block(step, block, true);
     if (presence_find())
@@ -256,6 +259,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     stick_init(image);
     add_steps();
     BS->SetWatchdogTimer(0, 0, 0, NULL);
+    watchdog_stop();
     begin_or_go_on();
     screen_begin(&state);
     resume();

@@ -12,22 +12,24 @@ void screen_begin(const struct state *state)
         state->report);
 }
 
-/* Twice the time, and what firmware may take to come up. */
-static u32 patience_minutes(const struct step *step)
-{
-    return (2 * step->seconds + 59) / 60 + 3;
-}
-
 void screen_step(const struct step *step, u32 number)
 {
     char name[48];
 
     step_name(step, name);
     say("\nstep %u of %u: %s, up to %u seconds\n", number + 1, steps_count(), name, step->seconds);
-    if (step->kind != STEP_CHECK)
-        say("  If nothing happens for %u minutes, switch the machine off and on again:\n"
-            "  the self-test goes on with the next step.\n",
-            patience_minutes(step));
+}
+
+void screen_patience(const struct step *step, bool watchdog)
+{
+    enum { FIRMWARE_MINUTES = 3 };
+    u32 minutes = (step_patience(step) + 59) / 60;
+
+    if (watchdog)
+        say("  Should it hang, the chipset resets the machine after %u minutes.\n", minutes);
+    say("  If nothing happens for %u minutes, switch the machine off and on again:\n"
+        "  the self-test goes on with the next step.\n",
+        minutes + FIRMWARE_MINUTES);
 }
 
 void screen_verdict(enum verdict verdict)

@@ -6,6 +6,10 @@
 
 void screen_begin(const struct state *state);
 void screen_step(const struct step *step, u32 number);
+
+/* When a person may take the step for hung. `watchdog`: whether the chipset ends it. */
+void screen_patience(const struct step *step, bool watchdog);
+
 void screen_verdict(enum verdict verdict);
 void screen_end(const struct state *state);
 

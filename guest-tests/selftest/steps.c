@@ -42,15 +42,28 @@ static const char *take(const char *at, const char *end, bool all, char *out, si
     return at;
 }
 
+/* `=SECONDS` behind a kind. */
+static u32 seconds_of(const char *kind)
+{
+    u32 seconds = 0;
+
+    while (*kind && *kind != '=')
+        kind++;
+    for (kind += *kind == '='; *kind >= '0' && *kind <= '9'; kind++)
+        seconds = seconds * 10 + (u32)(*kind - '0');
+    return seconds ? seconds : 60;
+}
+
 static void add_line(const char *at, const char *end)
 {
-    struct step step = {.seconds = 60};
-    char kind[8];
+    struct step step = {0};
+    char kind[12];
 
     at = take(at, end, false, kind, sizeof kind);
     only_extra |= kind[0] == 'o';
     at = take(at, end, false, step.program, sizeof step.program);
     take(at, end, true, step.options, sizeof step.options);
+    step.seconds = seconds_of(kind);
     step.kind = kind[0] == 'c' ? STEP_CEDE : STEP_BARE;
     if ((kind[0] == 'b' || kind[0] == 'c') && step.program[0] && extra_count < COUNT(extra))
         extra[extra_count++] = step;
@@ -103,6 +116,11 @@ void step_name(const struct step *step, char out[48])
 
     buffer_init(&name, out, 48);
     buffer_print(&name, "%s%s", names[step->kind], is_test ? step->program : "");
+}
+
+u32 step_patience(const struct step *step)
+{
+    return 4 * step->seconds;
 }
 
 static enum verdict verdict_of(const struct state *state, u32 number)

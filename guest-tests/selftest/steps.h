@@ -21,8 +21,9 @@ struct step {
     u32 seconds;      /* what it takes at most on a machine of usual size and speed */
 };
 
-/* \CEDE\steps.txt: lines `bare|cede PROGRAM [OPTIONS]` are steps after those of the table; with a
- * line `only` they come in place of its guest tests. What is no such line is left out. */
+/* \CEDE\steps.txt: lines `bare|cede[=SECONDS] PROGRAM [OPTIONS]` are steps after those of the
+ * table; with a line `only` they come in place of its guest tests. What is no such line is left
+ * out. */
 void steps_add(const char *text, size_t size);
 
 u32 steps_count(void);
@@ -32,6 +33,9 @@ struct step step_get(u32 number);
 
 /* "cede basic" and the like, which names the step in reports. */
 void step_name(const struct step *step, char out[48]);
+
+/* Seconds after which it hangs, on slow machines too. */
+u32 step_patience(const struct step *step);
 
 /* Why the step is not to be started after what has come out so far: a verdict, or 0. */
 enum verdict step_forbidden(const struct step *step, const struct state *state);

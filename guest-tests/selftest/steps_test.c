@@ -42,7 +42,7 @@ static void table(void **unused)
 
 static void added(void **unused)
 {
-    static const char text[] = "bare hang kept=1 more\r\n\n# no step\nbare\n  cede reset cf9";
+    static const char text[] = "bare hang kept=1 more\r\n\n# no step\nbare\n  cede=15 reset cf9";
     u32 before = steps_count();
     struct step step;
 
@@ -53,9 +53,12 @@ static void added(void **unused)
     assert_int_equal(step.kind, STEP_BARE);
     assert_string_equal(step.program, "hang");
     assert_string_equal(step.options, "kept=1 more");
+    assert_int_equal(step.seconds, 60);
     step = step_get(before + 1);
     assert_int_equal(step.kind, STEP_CEDE);
     assert_string_equal(step.options, "cf9");
+    assert_int_equal(step.seconds, 15);
+    assert_int_equal(step_patience(&step), 60);
     for (u32 i = 0; i < 100; i++)
         steps_add(text, strlen(text));
     assert_true(steps_count() <= STATE_STEPS);
