@@ -94,7 +94,7 @@ lint-sh:
 
 lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib \
-	   tools/layers tools/layers_selftest tools/lint-docs tools/mutants
+	   tools/layers tools/layers_selftest tools/lint-docs tools/mutants tools/report tools/report_selftest tools/test-stick
 
 # Width of prose; files that documents and comments name.
 lint-docs:
@@ -112,7 +112,7 @@ $(FOREIGN): tools/foreign tools/lib.sh $(wildcard tools/foreign.d/*) $(LINUX_FIL
 	@touch $@
 
 .PHONY: test test-bed test-tools mutants soak test-needs
-test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(LINUX_FILES) $(FOREIGN) guest-tests $(PERF_GZ) \
+test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(BUILD)/cede-selftest.img $(LINUX_FILES) $(FOREIGN) guest-tests $(PERF_GZ) \
     $(BUILD)/signed/cede.efi $(BUILD)/signed/launch.efi $(BUILD)/shell-disk.img
 
 test:
@@ -120,6 +120,7 @@ test:
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-needs
 	@tools/run-tests --step lint --step test-unit --step test-tools \
 	    --beside test-pmu-model-now --beside test-guests-short --beside test-console-short --beside test-elsewhere \
+	    --beside test-stick \
 	    --beside bench
 
 test-bed:
@@ -138,15 +139,22 @@ soak:
 	@tools/mutants
 	@tools/run-tests --slow
 	@tools/test-guests --soak
+	@tools/test-stick --full
 
 test-tools:
 	@tools/bed_selftest
 	@tools/usb_selftest
 	@tools/layers_selftest
+	@tools/report_selftest
 
 .PHONY: test-elsewhere
 test-elsewhere:
 	@tools/test-elsewhere
+
+# The self-test's stick (docs/hardware.md): what it does when all goes well, and when not. All of its guest tests: soak.
+.PHONY: test-stick
+test-stick: $(BUILD)/cede-selftest.img $(addprefix $(BUILD)/guest-tests/,hang.efi reset.efi)
+	@tools/test-stick
 
 .PHONY: bench bench-now
 bench:

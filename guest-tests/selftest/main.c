@@ -20,7 +20,6 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
 static EFI_HANDLE self;
 static struct state state;
-static EFI_STATUS lost; /* why the stick does not take the report any more */
 
 static void power_off(void)
 {
@@ -84,17 +83,24 @@ static struct kept *new_block(const struct step *step)
 
 /* --- a step's end -------------------------------------------------------------------------------
  */
+/* What the report does not take is on the screen. It stays as it was: a step in between may not be
+ * missing. */
+static void show(EFI_STATUS why, const char *text, size_t size)
+{
+    if (EFI_ERROR(why))
+        say("  The report ends before this step, since the stick is not writable any more: %s\n",
+            status_text(why));
+    screen_lines(text, size);
+    state.cut = true;
+}
+
 static void record(const struct step *step, enum verdict verdict, const char *text, size_t size)
 {
-    EFI_STATUS status = lost ? lost : report_step(&state, step, verdict, text, size);
+    EFI_STATUS status = state.cut ? EFI_SUCCESS : report_step(&state, step, verdict, text, size);
 
+    if (state.cut || EFI_ERROR(status))
+        show(status, text, size);
     screen_verdict(verdict);
-    if (EFI_ERROR(status)) {
-        say("  The report does not grow any more: the stick is not writable: %s. The step said:\n",
-            status_text(status));
-        screen_lines(text, size);
-        lost = status;
-    }
     state_end_step(&state, verdict);
     save_or_stop();
 }
@@ -166,10 +172,7 @@ static void next_step(void)
 
 static void finish(void)
 {
-    EFI_STATUS status = lost ? lost : report_end(&state);
-
-    if (EFI_ERROR(status))
-        say("The report is not complete: the stick is not writable: %s\n", status_text(status));
+    state.cut |= !state.cut && EFI_ERROR(report_end(&state));
     state.finished = true;
     save_or_stop();
     screen_end(&state);

@@ -71,6 +71,8 @@ void report_fact(const char *name, const char *format, ...)
 
 EFI_STATUS report_begin(struct state *state)
 {
+    EFI_STATUS status;
+
     *state = (struct state){0};
     if (!begin(FACTS))
         return EFI_OUT_OF_RESOURCES;
@@ -79,7 +81,12 @@ EFI_STATUS report_begin(struct state *state)
     buffer_print(&json, "{\"format\": 1, \"report\": \"%s\", \"machine\": {", state->report);
     evidence();
     buffer_text(&json, "\n}, \"steps\": [" TAIL);
-    return append(state, 0);
+    status = append(state, 0);
+    if (EFI_ERROR(status)) {
+        stick_remove(file(state, "txt"));
+        stick_remove(file(state, "json"));
+    }
+    return status;
 }
 
 EFI_STATUS report_step(const struct state *state, const struct step *step, enum verdict verdict,

@@ -54,6 +54,10 @@ void screen_end(const struct state *state)
 {
     say("\nThe self-test is complete. %s\n", report_summary(state));
     say_each_bad(state);
+    if (state->cut)
+        say("The report is not complete, since the stick is full or not writable: what is here on "
+            "the\n"
+            "screen belongs to it.\n");
     say("Please send \\CEDE\\%s.json from this stick: docs/hardware.md says how.\n", state->report);
 }
 

@@ -2,6 +2,8 @@
 
 #include "selftest/buffer.h"
 
+#define HEAD "Where the self-test stands; do not edit\nreport "
+
 static const struct {
     enum verdict verdict;
     const char *word, *text;
@@ -35,11 +37,11 @@ void state_format(const struct state *state, char text[STATE_SIZE])
     struct buffer out;
 
     buffer_init(&out, text, STATE_SIZE);
-    buffer_print(&out, "Where the self-test stands; do not edit\nreport %s\nverdicts %s\n%s\n",
-                 state->report, state->verdicts,
+    buffer_print(&out, HEAD "%s\nverdicts %s\n%s\n%s\n", state->report, state->verdicts,
                  state->finished  ? "finished"
                  : state->started ? "started"
-                                  : "between");
+                                  : "between",
+                 state->cut ? "cut" : "whole");
     buffer_text(&out, "end\n");
     while (out.used < STATE_SIZE - 1)
         buffer_text(&out, "\n");
@@ -78,14 +80,16 @@ static bool verdicts_known(const char *text)
 
 static bool parse(const char *at, struct state *state)
 {
-    char mode[16];
+    char mode[16], whole[8];
 
-    at = after(at, "Where the self-test stands; do not edit\nreport ");
+    at = after(at, HEAD);
     at = after(word(at, state->report, sizeof state->report), "verdicts ");
     at = word(at, state->verdicts, sizeof state->verdicts);
     at = word(at, mode, sizeof mode);
+    at = word(at, whole, sizeof whole);
     state->started = at && mode[0] == 's';
     state->finished = at && mode[0] == 'f';
+    state->cut = at && whole[0] == 'c';
     return after(at, "end\n") && state->report[0] && verdicts_known(state->verdicts);
 }
 

@@ -24,6 +24,7 @@ struct state {
     char verdicts[STATE_STEPS + 1]; /* of the steps that are over, in order */
     bool started;                   /* the next one was started: this boot must not do so again */
     bool finished;
+    bool cut; /* the stick did not take a part of the report: it stays as it was */
 };
 
 /* False if it is not what state_format() makes, whole: the self-test starts anew. */

@@ -20,6 +20,7 @@ static void there_and_back(const struct state *state)
     assert_string_equal(read.verdicts, state->verdicts);
     assert_int_equal(read.started, state->started);
     assert_int_equal(read.finished, state->finished);
+    assert_int_equal(read.cut, state->cut);
 }
 
 static void round_trips(void **unused)
@@ -34,6 +35,8 @@ static void round_trips(void **unused)
     assert_false(state.started);
     there_and_back(&state);
     state.finished = true;
+    there_and_back(&state);
+    state.cut = true;
     there_and_back(&state);
 }
 
@@ -74,11 +77,11 @@ static void foreign(void **unused)
     static const char *const texts[] = {
         "",
         "\n\n\n",
-        "Where the self-test stands; do not edit\nreport r\nverdicts oxo\nbetween\nend\n",
-        "Where the self-test stands; do not edit\nreport \nverdicts o\nbetween\nend\n",
-        "Where the self-test stands; do not edit\nreport 012345678901234567890123456789\nverdicts "
-        "o\n"
-        "between\nend\n",
+        HEAD "r\nverdicts oxo\nbetween\nwhole\nend\n",
+        HEAD "\nverdicts o\nbetween\nwhole\nend\n",
+        HEAD "012345678901234567890123456789\nverdicts "
+             "o\n"
+             "between\nwhole\nend\n",
     };
 
     (void)unused;

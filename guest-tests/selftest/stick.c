@@ -84,3 +84,11 @@ EFI_STATUS stick_append(const char *path, size_t back, const void *data, size_t 
     file->Close(file);
     return status;
 }
+
+void stick_remove(const char *path)
+{
+    EFI_FILE_HANDLE file;
+
+    if (!EFI_ERROR(open(path, &file)))
+        file->Delete(file);
+}

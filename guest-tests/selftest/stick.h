@@ -19,4 +19,6 @@ EFI_STATUS stick_write(const char *path, const void *data, size_t size);
 /* At a file's end, over the last `back` bytes. A file that is not there is made. */
 EFI_STATUS stick_append(const char *path, size_t back, const void *data, size_t size);
 
+void stick_remove(const char *path);
+
 #endif
