@@ -37,6 +37,18 @@ $(BUILD)/hv/%.o: hv/%.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
+# Which sources these are, for `version`, banner and --check (hv/include/build_id.h).
+BUILD_ID := $(or $(shell git describe --always --exclude '*' --abbrev=12 --dirty=+ 2>/dev/null),unknown)
+
+.PHONY: always
+$(BUILD)/build_id: always
+	@mkdir -p $(@D)
+	@echo '$(BUILD_ID)' | cmp -s - $@ || echo '$(BUILD_ID)' >$@
+
+$(BUILD)/hv/console/show.o $(BUILD)/boot/report/banner.o: $(BUILD)/build_id
+$(BUILD)/hv/console/show.o: HV_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
+$(BUILD)/boot/report/banner.o: BOOT_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
+
 HV_LDFLAGS := -pie --gc-sections --no-dynamic-linker -z noexecstack -z norelro -z max-page-size=4096 \
               --build-id=none -T hv/hv.ld
 

@@ -2,6 +2,7 @@
 
 #include "machine/console.h"
 #include "machine/cpu_ops.h"
+#include "build_id.h"
 #include "hypercall.h"
 #include "place/place.h"
 #include "machine/pmu_text.h"
@@ -9,10 +10,10 @@
 
 const char *version_text(void)
 {
-    static char text[16];
+    static char text[48];
 
-    text_print(text, sizeof text, "%u.%u.%u", CEDE_VERSION >> 16 & 0xff, CEDE_VERSION >> 8 & 0xff,
-               CEDE_VERSION & 0xff);
+    text_print(text, sizeof text, "%u.%u.%u, build %s", CEDE_VERSION >> 16 & 0xff,
+               CEDE_VERSION >> 8 & 0xff, CEDE_VERSION & 0xff, CEDE_BUILD);
     return text;
 }
 

@@ -1,4 +1,5 @@
 /* Commands that only look: guests, cores, exits, memory, log, version. */
+#include "build_id.h"
 #include "console/command.h"
 #include "console/console.h"
 #include "guest.h"
@@ -230,6 +231,7 @@ void show_version(struct request *request)
     log_text(text, sizeof(text), "%u.%u.%u", (u64)(CEDE_VERSION >> 16),
              (u64)(CEDE_VERSION >> 8 & 0xff), (u64)(CEDE_VERSION & 0xff));
     out_text(out, "cede", text);
+    out_text(out, "build", CEDE_BUILD);
     out_text(out, "virtualization", vendor->name);
     out_number(out, "cores", hv.info->cpu_count);
     out_number(out, "tsc_khz", hv.info->tsc_khz);

@@ -441,6 +441,13 @@ static void counters_rise_by_one_once(void **state)
     assert_int_equal(msr(MSR_PERF_CTR), 0);
     assert_int_equal(msr(MSR_PERF_CTR + 2), 101);
     assert_int_equal(msr(MSR_PERF_CTR + 8), 401);
+    start_intel(5, true);
+    cpu.pmu.intel.shadow[1] = RUNNING | 0xc0;
+    emulate(false, 0xff);
+    assert_false(credit_is_due(&cpu));
+    finish(0);
+    assert_int_equal(msr(IA32_A_PMC0), 0);
+    assert_int_equal(msr(IA32_A_PMC0 + 1), 101);
 }
 
 /* Rule 3: of the write that enables and the one that disables, the second counts. */
@@ -564,6 +571,18 @@ static void amd_wraps(void **state)
     start_amd(false);
     wrap_amd(RUNNING | EVTSEL_INT | 0xc0, 0);
     assert_int_equal(sends, 1);
+}
+
+/* AMD's counters have 48 bits (APM 13.2.1). */
+static void amd_wraps_at_48_bits(void **state)
+{
+    (void)state;
+    start_amd(true);
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc0;
+    set_msr(MSR_PERF_CTR, MASK(46, 0));
+    wrap(0, 0);
+    assert_int_equal(msr(MSR_PERF_CTR), BIT(47));
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), 0);
 }
 
 /* Of two that wrap both are noted; one PMI, since one asks for it. */
@@ -701,6 +720,8 @@ static void vmrun_is_taken_off(void **state)
 {
     (void)state;
     start_amd(true);
+    cpu.pmu.amd.shadow[0] = RUNNING | 0xc0; /* no branches */
+    set_msr(MSR_PERF_CTR, 50);
     cpu.pmu.amd.shadow[1] = RUNNING | 0xc2;
     pmu.vmrun_branch = true;
     credit_vmrun(&cpu);
@@ -716,6 +737,7 @@ static void vmrun_is_taken_off(void **state)
     set_msr(MSR_PERF_GLOBAL_STATUS, GLOBAL_FROZEN);
     credit_vmrun(&cpu);
     assert_int_equal(msr(MSR_PERF_CTR + 2), 99);
+    assert_int_equal(msr(MSR_PERF_CTR), 50);
     emulate(false, 0);
     assert_true(cpu.pmu.core.attention);
 }
@@ -804,6 +826,7 @@ int main(void)
         cmocka_unit_test(widths_differ),
         cmocka_unit_test(fixed_counters_are_not_asked_where_none_counts),
         cmocka_unit_test(amd_wraps),
+        cmocka_unit_test(amd_wraps_at_48_bits),
         cmocka_unit_test(amd_wraps_several),
         cmocka_unit_test(nobody_is_told_who_did_not_ask),
         cmocka_unit_test(a_pmi_is_asked_for_each_time),

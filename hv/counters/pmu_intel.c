@@ -45,9 +45,8 @@ static void zero(void)
         wrmsr_safe(IA32_PERFEVTSEL0 + i, 0);
         wrmsr_safe(IA32_PMC0 + i, 0);
     }
-    for (u32 i = 0; i < POLICY_FIXED; i++)
-        if (caps.fixed & BIT(i))
-            wrmsr_safe(IA32_FIXED_CTR0 + i, 0);
+    for (u32 left = caps.fixed; left; left &= left - 1)
+        wrmsr_safe(IA32_FIXED_CTR0 + (u32)__builtin_ctz(left), 0);
 }
 
 static void follow(struct cpu *cpu, enum pmu_mode from)

@@ -204,6 +204,21 @@ static void what_a_change_stops_is_noted(void **state)
     assert_int_equal(denials_total(&core(0)->pmu.core.denials), 1);
 }
 
+/* Of a P-core's six counters the last is, and the seventh is none. */
+static void what_no_counter_has_is_not_noted(void **state)
+{
+    (void)state;
+    be_core(false);
+    prepare(true, NULL);
+    pmu_start(core(0));
+    change(core(0), PMU_FILTERED, PRESET_ALL);
+    core(0)->pmu.intel.shadow[5] = DENIED;
+    core(0)->pmu.intel.shadow[6] = DENIED | EVTSEL_INT;
+    change(core(0), PMU_FILTERED, PRESET_ARCHITECTURAL);
+    assert_int_equal(denials_total(&core(0)->pmu.core.denials), 1);
+    assert_int_equal(denial_home(&core(0)->pmu.core.denials, (u32)DENIED)->value, DENIED);
+}
+
 /* The MSR table and CPUID go by these. */
 static void grants_follow_the_policy(void **state)
 {
@@ -490,12 +505,35 @@ static void a_new_life_finds_zeros(void **state)
     assert_int_equal(core(0)->pmu.amd.shadow[5], 0);
 }
 
+/* What the processor has behind its counters, but does not enumerate as such. */
+static void a_new_life_zeroes_counters_only(void **state)
+{
+    static const u32 behind[2][3] = {{MSR_PERF_CTL + 12, MSR_PERF_CTR + 12, MSR_PERF_CTR + 14},
+                                     {IA32_PERFEVTSEL0 + 6, IA32_PMC0 + 6, IA32_FIXED_CTR0 + 4}};
+
+    (void)state;
+    for (u32 intel = 0; intel < 2; intel++) {
+        if (intel)
+            be_core(false);
+        else
+            be_amd();
+        prepare(intel, NULL);
+        pmu_start(core(0));
+        for (u32 i = 0; i < COUNT(behind[intel]); i++)
+            fake_msr(behind[intel][i], 88, ALL);
+        pmu_restart(core(0));
+        for (u32 i = 0; i < COUNT(behind[intel]); i++)
+            assert_int_equal(rdmsr(behind[intel][i]), 88);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_counter_needs_attention_after_a_change),
         cmocka_unit_test(a_core_that_has_not_started_follows_nothing),
         cmocka_unit_test(what_a_change_stops_is_noted),
+        cmocka_unit_test(what_no_counter_has_is_not_noted),
         cmocka_unit_test(grants_follow_the_policy),
         cmocka_unit_test(what_there_is_no_memory_for_is_told),
         cmocka_unit_test(a_policy_outlives_its_events),
@@ -508,6 +546,7 @@ int main(void)
         cmocka_unit_test(intels_limits_follow_the_policy),
         cmocka_unit_test(each_core_of_a_hybrid_is_judged_by_its_own),
         cmocka_unit_test(a_new_life_finds_zeros),
+        cmocka_unit_test(a_new_life_zeroes_counters_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

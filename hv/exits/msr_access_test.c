@@ -466,6 +466,9 @@ static void reserved_bits_read_as_the_processor_keeps_them(void **state)
     assert_int_equal(read_ok(msr), USUAL | 0xc0 | BIT(42)); /* what faults changes nothing */
     assert_true(write_ok(msr, USUAL | 0xc0));
     assert_int_equal(read_ok(msr), USUAL | 0xc0);
+    fake.msr[0].dropped = BIT(36) | BIT(63);
+    assert_true(write_ok(msr, USUAL | 0xc0 | BIT(36) | BIT(42) | BIT(63)));
+    assert_int_equal(read_ok(msr), USUAL | 0xc0 | BIT(42));
 }
 
 /* What a partition finds in place of the machine's. */

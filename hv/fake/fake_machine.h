@@ -12,7 +12,8 @@ static struct {
     struct {
         u32 number;
         u64 value;
-        u64 valid; /* writing another bit raises #GP */
+        u64 valid;   /* writing another bit raises #GP */
+        u64 dropped; /* may be written, and reads 0 */
     } msr[FAKE_MSRS];
     u32 msrs;
     u32 wbinvds;
@@ -51,7 +52,7 @@ static inline bool wrmsr_safe(u32 msr, u64 value)
 
     if (i < 0 || (value & ~fake.msr[i].valid))
         return false;
-    fake.msr[i].value = value;
+    fake.msr[i].value = value & ~fake.msr[i].dropped;
     return true;
 }
 

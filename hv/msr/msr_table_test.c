@@ -434,6 +434,33 @@ static void map_says_what_the_table_says(void **state)
             }
 }
 
+/* APM 15.11: two bits each, from 0, 800H and 1000H on. */
+static void the_map_has_three_ranges(void **state)
+{
+    static const struct {
+        u32 msr;
+        int bit;
+    } cases[] = {
+        {0, 0},
+        {0x1fff, 0x800 * 8 - 2},
+        {0x2000, -1},
+        {0x40000000, -1},
+        {0xbfffffff, -1},
+        {0xc0000000, 0x800 * 8},
+        {0xc0001fff, 0x1000 * 8 - 2},
+        {0xc0002000, -1},
+        {0xc000ffff, -1},
+        {0xc0010000, 0x1000 * 8},
+        {0xc0011fff, 0x1800 * 8 - 2},
+        {0xc0012000, -1},
+        {0xffffffff, -1},
+    };
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(cases); i++)
+        assert_int_equal(svm_bit(cases[i].msr), cases[i].bit);
+}
+
 static void rows_are_well_formed(void **state)
 {
     (void)state;
@@ -534,6 +561,7 @@ int main(void)
         cmocka_unit_test(grants_open_their_feature_only),
         cmocka_unit_test(nothing_runs_outside_paging),
         cmocka_unit_test(map_says_what_the_table_says),
+        cmocka_unit_test(the_map_has_three_ranges),
         cmocka_unit_test(rows_are_well_formed),
         cmocka_unit_test(families),
         cmocka_unit_test(partitions_are_denied_by_default),

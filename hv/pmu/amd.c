@@ -85,11 +85,12 @@ u64 pmu_amd_debugctl(u32 granted, u64 value)
     return feature_granted(granted, FEATURE_LBR) ? value : value & ~DEBUGCTL_LBR;
 }
 
+/* Without need nothing is written: KVM complains of every write. */
 static void stop_last_branch(const struct pmu_access *access)
 {
     u64 value;
 
-    if (access->rdmsr(IA32_DEBUGCTL, &value) && (value & DEBUGCTL_LBR)) /* KVM complains of a write without need */
+    if (access->rdmsr(IA32_DEBUGCTL, &value) && (value & DEBUGCTL_LBR))
         access->wrmsr(IA32_DEBUGCTL, value & ~DEBUGCTL_LBR);
 }
 

@@ -268,6 +268,7 @@ static void discovery(void **state)
     check_caps(0x80000022, BIT(23), 0, 3, (struct pmu_amd_caps){6, true, false, false, false});
     check_caps(0x80000021, BIT(23), 1, 2, (struct pmu_amd_caps){6, true, false, false, false});
     check_caps(0x80000023, 0, 1, 0x54, (struct pmu_amd_caps){4, false, true, false, false});
+    check_caps(0x80000022, BIT(23), 1, 5, (struct pmu_amd_caps){5, true, true, false, false});
     check_caps(0x80000022, BIT(23), ~1U, 2, (struct pmu_amd_caps){6, true, false, false, false});
     check_caps(0x80000022, ~(u32)(BIT(23) | BIT(24) | BIT(28)), 0, 0,
                (struct pmu_amd_caps){4, false, false, false, false});
@@ -288,7 +289,9 @@ static void start_judges_what_firmware_left(void **state)
     machine.selector[5] = 0x530029;
     machine.has_debugctl = true;
     machine.debugctl = 0x1803;
+    memset(&pmu, 0x55, sizeof(pmu)); /* a life before */
     pmu_amd_start(&pmu, &caps, PMU_FILTERED, &filter, &access);
+    assert_int_equal(denials_total(&pmu.core.denials), 0);
     assert_int_equal(machine.selector[0], 0x5300c0 | BIT(40));
     assert_int_equal(machine.selector[5], 0);
     assert_int_equal(pmu_amd_read(&pmu, PMU_FILTERED, 5), 0x530029);

@@ -40,7 +40,6 @@ static struct denial *take_row(struct denials *denials, const struct denial *wha
     denials->forgotten += row->count;
     *row = *what;
     row->first = what->last;
-    row->count = 0;
     return row;
 }
 

@@ -60,8 +60,8 @@ static inline bool denial_again(struct denials *denials, u32 low, const u64 *hig
 /* All that were denied so far. */
 u64 denials_total(const struct denials *denials);
 
-/* A denied value; `msr` 0 for a selector's, which must not be 0. When all rows are taken, the one
- * that was used longest ago is forgotten. */
+/* A denied value, with `count` 0; `msr` 0 for a selector's, which must not be 0. When all rows are
+ * taken, the one that was used longest ago is forgotten. */
 void denial_note(struct denials *denials, const struct denial *what);
 
 #endif

@@ -12,8 +12,8 @@ void filter_start(struct filter *filter, const struct filter_format *format, u64
     for (u32 i = 0; i < COUNT(filter->allowed); i++)
         filter->allowed[i] = 0;
     filter->plane[0] = 0;
-    for (u32 i = 1; i < COUNT(filter->plane); i++)
-        filter->plane[i] = format->umask2 ? FILTER_OTHER_UMASK2 : 0;
+    for (u32 i = 1; i < COUNT(filter->plane); i++) /* nobody asks where there is no UMASK2 */
+        filter->plane[i] = FILTER_OTHER_UMASK2;
 }
 
 /* Bits 31:0 are the selects 32 * word and up, of a plane and an umask. */

@@ -17,6 +17,9 @@ static const struct filter_format amd = {.event_high = AMD_HIGH,
 static const struct filter_format intel = {.free = FREE,
                                            .modifiers = MODIFIERS | EVTSEL_ANY | EVTSEL_IN_TX};
 
+static const struct filter_format intel_6 = {
+    .umask2 = EVTSEL_UMASK2, .free = FREE | EVTSEL_UMASK2, .modifiers = MODIFIERS};
+
 static struct filter filter;
 
 /* The rule itself, slow and plain, from the selector's bits to the answer. */
@@ -91,15 +94,34 @@ static void follows_the_reference(void **state)
     assert_int_not_equal(compare_all(&intel, 0, mixed, COUNT(mixed), EVTSEL_EN | EVTSEL_USR), 0);
 }
 
+/* Backwards, with each in turn as the first. */
 static void order_makes_no_difference(void **state)
 {
-    struct filter_entry reversed[COUNT(mixed)];
+    struct filter_entry turned[COUNT(mixed)];
 
     (void)state;
-    for (u32 i = 0; i < COUNT(mixed); i++)
-        reversed[i] = mixed[COUNT(mixed) - 1 - i];
-    filter_build(&filter, &amd, 0, reversed, COUNT(reversed));
-    compare_all(&amd, 0, mixed, COUNT(mixed), 0);
+    for (u32 first = 0; first < COUNT(mixed); first++) {
+        for (u32 i = 0; i < COUNT(mixed); i++)
+            turned[i] = mixed[(first + COUNT(mixed) - i) % COUNT(mixed)];
+        filter_build(&filter, &amd, 0, turned, COUNT(turned));
+        compare_all(&amd, 0, mixed, COUNT(mixed), 0);
+    }
+}
+
+/* Its memory is not zeroed, or had another policy. */
+static void nothing_is_left_of_what_was_there(void **state)
+{
+    static const struct filter_format *const formats[] = {&amd, &intel, &intel_6};
+    static struct filter fresh;
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(formats); i++) {
+        memset(&fresh, 0, sizeof(fresh));
+        memset(&filter, 0x55, sizeof(filter));
+        filter_build(&fresh, formats[i], 0, mixed, COUNT(mixed));
+        filter_build(&filter, formats[i], 0, mixed, COUNT(mixed));
+        assert_memory_equal(&filter, &fresh, sizeof(filter));
+    }
 }
 
 static u32 next_random(u32 *random)
@@ -199,16 +221,39 @@ static void each_event_has_umasks_of_its_own(void **state)
     assert_int_equal(compare_all(&intel, 0, entries, 256, 0), 256);
 }
 
+/* One more than there is room for: the last is denied, even what is allowed with any. */
+static void each_umask2_is_judged_by_itself(void **state)
+{
+    struct filter_entry entries[FILTER_NAMED_UMASK2 + 3] = {{0x41, 0x41, 0, 0, ANY_UMASK2, false},
+                                                            {0x41, 0x41, 0, 0, 2 * 17, true}};
+
+    (void)state;
+    for (u8 i = 1; i <= FILTER_NAMED_UMASK2 + 1; i++)
+        entries[i + 1] = (struct filter_entry){0x40, 0x40, 0xff, i, i * 17, false};
+    filter_build(&filter, &intel_6, 0, entries, COUNT(entries));
+    for (u64 umask2 = 0; umask2 < 256; umask2++)
+        for (u64 umask = 0; umask < 256; umask++) {
+            u64 umasks = umask2 << 40 | umask << 8;
+
+            assert_int_equal(filter_allows(&filter, umasks | 0x40),
+                             umask2 == umask * 17 && umask2 && umask2 != 255);
+            assert_int_equal(filter_allows(&filter, umasks | 0x41),
+                             umask2 != 2 * 17 && umask2 != 255);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_reference),
         cmocka_unit_test(order_makes_no_difference),
+        cmocka_unit_test(nothing_is_left_of_what_was_there),
         cmocka_unit_test(random_tables_follow_the_reference),
         cmocka_unit_test(modifiers_are_refused_unless_allowed),
         cmocka_unit_test(zeroed_filter_denies_everything),
         cmocka_unit_test(everything_can_be_allowed),
         cmocka_unit_test(each_event_has_umasks_of_its_own),
+        cmocka_unit_test(each_umask2_is_judged_by_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

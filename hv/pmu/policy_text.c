@@ -311,7 +311,6 @@ bool policy_parse_line(struct pmu_policy *policy, const char *text, size_t size,
 {
     struct line line = {.rest = {text, text + size}, .policy = policy, .error = error};
 
-    line.word = (struct span){text, text};
     if (!is_text(line.rest))
         return wrong(&line, "not a text file: save it as UTF-8");
     if (!next_word(&line))

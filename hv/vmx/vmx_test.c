@@ -820,6 +820,20 @@ static void an_interrupted_event_goes_before_an_nmi(void **state)
     }
 }
 
+/* Without its valid bit the field says nothing (25.9.3): no core wakes, and no NMI handler ends. */
+static void an_exit_that_interrupts_no_delivery_changes_nothing(void **state)
+{
+    (void)state;
+    interrupt_delivery(&deliveries[1]);
+    fake_vmcs[VMCS_VECTORING_EVENT] &= ~EVENT_VALID;
+    fake_vmcs[VMCS_ACTIVITY] = ACTIVITY_HLT;
+    letter = true;
+    exit_for(VMX_EXIT_INIT);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
+    assert_int_equal(fake_vmcs[VMCS_ACTIVITY], ACTIVITY_HLT);
+    assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], BLOCKED_BY_NMI);
+}
+
 static void an_init_forgets_what_was_being_delivered(void **state)
 {
     (void)state;
@@ -925,6 +939,7 @@ static void a_new_life_owes_nothing(void **state)
     assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], BLOCKED_BY_NMI);
 }
 
+/* After an entry that was refused, for one: no exit has tidied up. */
 static void what_a_guest_was_owed_is_not_its_successors(void **state)
 {
     (void)state;
@@ -933,10 +948,11 @@ static void what_a_guest_was_owed_is_not_its_successors(void **state)
     cpu->vmx.stepping = cpu->vmx.nmi_held = true;
     vmx_boot(cpu);
     assert_int_equal(fake_invept.count, 1); /* its memory may be another (29.4.3.3) */
-    assert_int_equal(enter_and_exit(0), 0);
+    vmx_before_entry(cpu);
+    assert_int_equal(fake_vmcs[VMCS_ENTRY_EVENT], 0);
     assert_false(steps());
-    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI;
-    assert_int_equal(enter_and_exit(0), 0);
+    fake_vmcs[VMCS_INTERRUPTIBILITY] = BLOCKED_BY_NMI; /* by its own, before its first exit */
+    vmx_after_exit(cpu);
     assert_int_equal(fake_vmcs[VMCS_INTERRUPTIBILITY], BLOCKED_BY_NMI);
 }
 
@@ -1436,6 +1452,7 @@ int main(void)
         TEST(a_machine_check_comes_before_an_nmi),
         TEST(an_interrupted_event_is_delivered_again),
         TEST(an_interrupted_event_goes_before_an_nmi),
+        TEST(an_exit_that_interrupts_no_delivery_changes_nothing),
         TEST(an_init_forgets_what_was_being_delivered),
         TEST(an_apic_page_is_no_stack),
         TEST(gp_has_an_error_code_in_protected_mode),

@@ -61,7 +61,7 @@ def export(answers):
     """`answers`: by command (EXPORTED) -> lines"""
     cores = answers["cores"]["cores"]
     lines = metric("cede_info", "gauge", "Cede's version and what it runs on.",
-                   [({"version": answers["version"]["cede"],
+                   [({"version": answers["version"]["cede"], "build": answers["version"].get("build", "unknown"),
                       "virtualization": answers["version"]["virtualization"]}, 1)])
     lines += metric("cede_core_state", "gauge", "1 for the state that a core is in.",
                     [({"core": core["core"], "state": state}, int(core["state"] == state))

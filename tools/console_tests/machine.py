@@ -249,4 +249,4 @@ def numbers(count):
 
 def label(text):
     """-> `text` with its figures and widths taken out: what of an answer is the same each time"""
-    return re.sub(r" +", " ", re.sub(r"\b(0x[0-9a-f]+|\d[\d.]*)\b", "#", text)).strip()
+    return re.sub(r" +", " ", re.sub(r"\b(0x[0-9a-f]+|[0-9a-f]{12}\b\+?|\d[\d.]*\b)", "#", text)).strip()

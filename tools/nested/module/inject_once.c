@@ -2,10 +2,10 @@
 /*
  * Ends each entry that injects an interrupt at once, by an interrupt to this processor.
  *
- * QEMU's TCG (10.0.13; in its repository, too, at 3b50303f9563) may deliver such an interrupt twice: helper_vmrun
- * delivers it, but leaves its vector in exception_index, and should the emulator want the processor's thread before
- * anything else has reset that (a #VMEXIT does), it takes it for an exception that is to be raised. The second one
- * comes with IF=0.
+ * QEMU's TCG (10.0.13; in its repository, too, at 3b50303f9563) may deliver such an interrupt
+ * twice: helper_vmrun delivers it, but leaves its vector in exception_index, and should the
+ * emulator want the processor's thread before anything else has reset that (a #VMEXIT does), it
+ * takes it for an exception that is to be raised. The second one comes with IF=0.
  */
 #include <linux/kprobes.h>
 #include <linux/kvm_host.h>
