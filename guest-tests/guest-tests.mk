@@ -54,4 +54,8 @@ $(BUILD)/selftest/%.o: %
 
 $(BUILD)/selftest/boot/sbat.S.o: boot/sbat.csv
 
+# The report's head says what Cede it is of.
+$(BUILD)/selftest/guest-tests/selftest/evidence.c.o: $(BUILD)/build_id
+$(BUILD)/selftest/guest-tests/selftest/evidence.c.o: BOOT_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
+
 $(BUILD)/boot/selftest.so: $(SELFTEST_OBJ) $(PREFLIGHT_OBJ)

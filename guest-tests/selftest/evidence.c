@@ -1,5 +1,6 @@
 #include "selftest/evidence.h"
 
+#include "build_id.h"
 #include "hypercall.h"
 #include "machine/acpi.h"
 #include "machine/cpu_ops.h"
@@ -160,8 +161,8 @@ static void acpi(void)
 
 void evidence(void)
 {
-    report_fact("cede", "%u.%u.%u", CEDE_VERSION >> 16 & 0xff, CEDE_VERSION >> 8 & 0xff,
-                CEDE_VERSION & 0xff);
+    report_fact("cede", "%u.%u.%u, build %s", CEDE_VERSION >> 16 & 0xff, CEDE_VERSION >> 8 & 0xff,
+                CEDE_VERSION & 0xff, CEDE_BUILD);
     processor();
     firmware();
     board();

@@ -118,19 +118,35 @@ static void record_block(const struct step *step, struct kept *block, bool came_
         kept_drop(block);
 }
 
+/* Cede's panic report, if that is what ended the step: lines more of the step's text. */
+static void add_last_words(struct kept *block)
+{
+    struct kept *cede = kept_newest(KEPT_CEDE, NULL);
+    char line[128];
+
+    for (u32 at = 0, length; cede && at < kept_used(cede); at += length) {
+        length = MIN(kept_used(cede) - at, (u32)sizeof line - 1);
+        __builtin_memcpy(line, cede->payload + at, length);
+        line[length] = 0;
+        kept_put(block, line);
+    }
+    if (cede)
+        kept_drop(cede);
+}
+
 /* What the last boot has started. */
 static void resume(void)
 {
     struct step step = step_get(state_step(&state));
     struct kept *block = kept_newest(KEPT_STEP, NULL);
-    char name[48];
 
     if (!state.started)
         return;
     if (block && !(is_of(block, &step) && kept_hold(block)))
         block = NULL;
-    step_name(&step, name);
-    say("\nstep %u of %u: %s\n", state_step(&state) + 1, steps_count(), name);
+    if (block && step.kind == STEP_CEDE)
+        add_last_words(block);
+    screen_resume(&step, state_step(&state));
     record_block(&step, block, false);
 }
 

@@ -20,6 +20,14 @@ void screen_step(const struct step *step, u32 number)
     say("\nstep %u of %u: %s, up to %u seconds\n", number + 1, steps_count(), name, step->seconds);
 }
 
+void screen_resume(const struct step *step, u32 number)
+{
+    char name[48];
+
+    step_name(step, name);
+    say("\nstep %u of %u: %s has come out so:\n", number + 1, steps_count(), name);
+}
+
 void screen_patience(const struct step *step, bool watchdog)
 {
     enum { FIRMWARE_MINUTES = 3 };

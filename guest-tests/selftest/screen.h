@@ -6,6 +6,7 @@
 
 void screen_begin(const struct state *state);
 void screen_step(const struct step *step, u32 number);
+void screen_resume(const struct step *step, u32 number); /* the last boot's */
 
 /* When a person may take the step for hung. `watchdog`: whether the chipset ends it. */
 void screen_patience(const struct step *step, bool watchdog);
