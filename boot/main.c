@@ -2,6 +2,7 @@
  */
 #include "report/banner.h"
 #include "report/check.h"
+#include "report/kept_report.h"
 #include "machine/console.h"
 #include "machine/cpu_ops.h"
 #include "guests/guests.h"
@@ -148,6 +149,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     acpi_hide_suspend();  /* only now: a refusal leaves the tables alone */
     management_arrange(&conf, &plan);
     banner(&options, &conf, &mp, &uart);
+    kept_mention(place.last);
     guests_report(&plan);
     release();
     status = next_start(image, &conf, true);

@@ -1,7 +1,12 @@
 /* faulty.efi: the hypervisor's own faults, on an image that makes them on request
  * (build/faulty/cede.efi). Each application processor asks for one that must stop it; the boot
  * processor sees that it is stopped, and that the rest of the machine goes on. What the console
- * says is checked by tools/tests.list. */
+ * says is checked by tools/tests.list.
+ *
+ * Words: `screen`: the first letter is there too. `reset`: then the machine is reset. `check`: the
+ * firmware has been told to start `cede.efi --check` after that. `later`: the next run does that
+ * instead, without a fault and as an OS that uses all memory, so that --check is two boots away. */
+#include "boot_next.h"
 #include "cede.h"
 #include "clock.h"
 #include "faulty/faulty.h"
@@ -32,6 +37,45 @@ static void expect_stop(u32 core, u32 item, const char *name)
     test_end();
 }
 
+static void check_next(void)
+{
+    boot_next("\\cede.efi", "--check", 7);
+}
+
+static bool was_here(void)
+{
+    static EFI_GUID guid = {
+        0xcede0002, 0x0000, 0x4000, {0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02}};
+    u8 mark = 0;
+    UINTN size = sizeof mark;
+    machine.firmware->RuntimeServices->GetVariable(L"CedeFaulty", &guid, NULL, &size, &mark);
+    set_variable(L"CedeFaulty", &guid, &(u8){1}, 1);
+    return mark;
+}
+
+static void use_all_memory(void)
+{
+    for (u8 *at = machine.map; at + machine.map_stride <= machine.map + machine.map_size;
+         at += machine.map_stride) {
+        const EFI_MEMORY_DESCRIPTOR *range = (const void *)at;
+        if (range->Type != EfiConventionalMemory) {
+            continue;
+        }
+        for (u64 *word = (u64 *)range->PhysicalStart, *end = word + range->NumberOfPages * 512;
+             word < end; word++) {
+            *word = 0x5a5a5a5a5a5a5a5a;
+        }
+    }
+}
+
+static void reset(void)
+{
+    say("info: reset");
+    outb(0xcf9, 0x02);
+    outb(0xcf9, 0x06);
+    delay_us(2000000);
+}
+
 static void faulty(u64 unused)
 {
     static const char *const names[FAULTY_COUNT] = {
@@ -43,6 +87,16 @@ static void faulty(u64 unused)
     };
 
     (void)unused;
+    if (option_word("later") && was_here()) {
+        check_next();
+        machine_leave_firmware();
+        use_all_memory();
+        reset();
+    }
+    if (option_word("check")) {
+        check_next();
+    }
+    screen_find();
     machine_leave_firmware();
     test_begin("host-fixups");
     expect(hypercall(FAULTY_CALL, 0, FAULTY_FIXUPS) == 1, "an expected fault was not fixed up");
@@ -55,6 +109,12 @@ static void faulty(u64 unused)
     test_begin("the-rest-goes-on");
     expect(hypercall(HYPERCALL_VERSION, 0, 0) == CEDE_VERSION, "no hypercall after the reports");
     test_end();
+    if (option_word("screen")) {
+        screen_probe();
+    }
+    if (option_word("reset")) {
+        reset();
+    }
     finish();
 }
 

@@ -2,14 +2,13 @@
  * told to look, it only looks; told what it does not know, it says so; either way the firmware goes
  * on as before. Bare. With the word `entry` by boot options instead, one per reset, each behind
  * BootNext; the last is told to look. */
+#include "boot_next.h"
 #include "cede.h"
 #include "chain.h"
 #include "machine.h"
 #include "report.h"
 
 #define CEDE "\\cede.efi"
-
-enum { LOAD_OPTION_ACTIVE_BIT = 1, ENTRY = 0xcede, ENTRY_SIZE = 1024 };
 
 #define WIDE(text)  text, sizeof text
 #define BYTES(text) text, sizeof text - 1
@@ -66,44 +65,8 @@ static void try_shapes(void)
  */
 static const struct shape *const entries[] = {&shapes[8], &shapes[9], &shapes[5]};
 
-static EFI_GUID global_guid = {
-    0x8be4df61, 0x93ca, 0x11d2, {0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c}};
 static EFI_GUID own_guid = {
     0xcede0001, 0x0000, 0x4000, {0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01}};
-
-static void set(CHAR16 *name, EFI_GUID *guid, const void *data, UINTN size)
-{
-    EFI_STATUS status = machine.firmware->RuntimeServices->SetVariable(
-        name, guid,
-        EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS | EFI_VARIABLE_RUNTIME_ACCESS,
-        size, (void *)data);
-    expect(!EFI_ERROR(status), "SetVariable %lx", status);
-}
-
-static u32 append(u8 *to, u32 at, const void *from, u32 size)
-{
-    for (u32 i = 0; i < size; i++) {
-        to[at + i] = ((const u8 *)from)[i];
-    }
-    return at + size;
-}
-
-/* EFI_LOAD_OPTION (UEFI 3.1.3). */
-static void set_entry(const struct shape *shape)
-{
-    static u8 entry[ENTRY_SIZE];
-    const u32 attributes = LOAD_OPTION_ACTIVE_BIT;
-    const u16 number = ENTRY;
-    u32 path_size, used;
-    const u8 *path = chain_path(CEDE, &path_size);
-    used = append(entry, 0, &attributes, 4);
-    used = append(entry, used, &(u16){(u16)path_size}, 2);
-    used = append(entry, used, WIDE(L"told"));
-    used = append(entry, used, path, path_size);
-    used = append(entry, used, shape->bytes, shape->size);
-    set(L"BootCEDE", &global_guid, entry, used);
-    set(L"BootNext", &global_guid, &number, sizeof number);
-}
 
 static u8 steps_done(void)
 {
@@ -121,9 +84,10 @@ static void next_entry(void)
     expect(!here, "the machine is captured");
     expect(done < COUNT(entries), "the firmware has not stayed at the last one");
     if (done < COUNT(entries)) {
-        set_entry(entries[done++]);
+        boot_next(CEDE, entries[done]->bytes, entries[done]->size);
+        done++;
     }
-    set(L"CedeTold", &own_guid, &done, sizeof done);
+    set_variable(L"CedeTold", &own_guid, &done, sizeof done);
     if (!test_end()) {
         finish();
     }

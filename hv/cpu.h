@@ -120,6 +120,7 @@ struct cpu {
     volatile u32 stopped_in; /* the last that it has answered ... */
     volatile u32 done_in;    /* ... and left */
     u64 refused_at; /* exits so far, and one, when the last entry was refused (guest_refused) */
+    u32 traced;     /* exits that host/keep.h has kept */
     struct guest_state noted; /* VMX: when it was stopped, for the console */
     volatile bool kept;       /* for the console, hv/guest/management.h; never a guest's again */
     volatile bool leaving;    /* where INITs do not exit: one is on its way, never enter again */

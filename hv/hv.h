@@ -34,6 +34,7 @@ struct hv {
     bool police_icr; /* writes to ICRs exit, so that INIT and SIPI are seen before they are sent */
     bool watching;   /* where they need not always: they do now (guest/watch.h; hv_lock) */
     bool released;   /* the firmware has given up the cores that are not its guest's */
+    bool trace;      /* slow exits are kept (host/keep.h) */
     bool touched_hidden; /* the first touch of hidden memory was reported (hv_lock) */
 };
 

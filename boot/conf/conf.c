@@ -96,6 +96,7 @@ static const struct key keys[] = {
     {"unknown-msr", set_choice, FIELD_OF(policy.unknown_msr_gp), unknown_msr},
     {"vmrun-branch", set_choice, FIELD_OF(policy.vmrun_branch), on_off},
     {"policy", set_path, FIELD_OF(list.file), NULL},
+    {"trace", set_choice, FIELD_OF(trace), on_off},
     {"cmdline", set_text, FIELD_OF(options), NULL}, /* another name for options */
 };
 

@@ -76,6 +76,7 @@ struct conf {
     u32 baud;                 /* 0: as the firmware left it */
     struct boot_console wire; /* mode 0: shared where the port was not named, else Cede's own */
     u32 management_line;
+    u8 trace; /* the last exits of each core are kept for the next boot */
     struct boot_policy policy;
     struct conf_list list;
     struct conf_guest *guests; /* sections, of which at most one has boot = firmware */

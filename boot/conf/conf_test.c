@@ -55,6 +55,7 @@ static void defaults(void **state)
     assert_int_equal(conf.policy.hypervisor_bit, 0);
     assert_int_equal(conf.policy.unknown_msr_gp, 0);
     assert_int_equal(conf.policy.vmrun_branch, 0);
+    assert_int_equal(conf.trace, 0);
 }
 
 static void whole_file(void **state)
@@ -64,7 +65,7 @@ static void whole_file(void **state)
          "next = EFI/debian/grubx64.efi\r\n"
          "  options\t=  root=/dev/sda1 # not a comment = either  \r\n"
          "initrd=\\initrd.img\r\nconsole = com2\r\nbaud = 115200\r\npmu = full\r\n"
-         "hypervisor-bit = on\r\nunknown-msr = gp\r\nvmrun-branch = on");
+         "hypervisor-bit = on\r\nunknown-msr = gp\r\nvmrun-branch = on\r\ntrace = on");
     assert_string_equal(conf.next, "\\EFI\\debian\\grubx64.efi");
     assert_string_equal(conf.options, "root=/dev/sda1 # not a comment = either");
     assert_string_equal(conf.initrd, "\\initrd.img");
@@ -75,6 +76,7 @@ static void whole_file(void **state)
     assert_int_equal(conf.policy.hypervisor_bit, 1);
     assert_int_equal(conf.policy.unknown_msr_gp, 1);
     assert_int_equal(conf.policy.vmrun_branch, 1);
+    assert_int_equal(conf.trace, 1);
 }
 
 static void console(void **state)
@@ -161,6 +163,7 @@ static void messages(void **state)
     bad(" = 1", "cede.conf:1: unknown key '' (docs/cede.conf.md lists them)");
     bad("pmu = of", "cede.conf:1: pmu = of: use filtered, full or off");
     bad("unknown-msr = ", "cede.conf:1: unknown-msr = : use pass or gp");
+    bad("trace = yes", "cede.conf:1: trace = yes: use on or off");
     bad("# x\nnext", "cede.conf:2: expected 'key = value'");
     bad("baud = 14400x",
         "cede.conf:1: baud = 14400x: use 9600, 19200, 38400, 57600 or 115200, or 0 to leave it");

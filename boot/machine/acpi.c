@@ -139,6 +139,8 @@ bool acpi_gather(struct acpi *acpi)
     acpi->present = true;
     if ((table = first_table(&root, "FACP", &size)))
         acpi_parse_fadt(table, size, &acpi->fadt);
+    if ((table = first_table(&root, "MCFG", &size)))
+        acpi->pci = acpi_parse_mcfg(table, size);
     if ((table = first_table(&root, "SPCR", &size)) && !acpi_parse_spcr(table, size, &acpi->uart))
         acpi->uart.kind = UART_NONE;
     gather_sleep(&root, acpi);

@@ -9,6 +9,7 @@ struct acpi {
     bool present;
     struct fadt fadt;
     struct boot_sleep sleep;
+    u64 pci;               /* MCFG's; 0 without one */
     struct boot_uart uart; /* SPCR's; kind UART_NONE without one */
     u32 *apic_ids;         /* of the MADT; pool */
     u32 cpu_count;

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     u8 *table = malloc(--size);
     memcpy(table, data + 1, size);
     acpi_table_size(table, size, "APIC");
+    acpi_parse_mcfg(table, size);
     switch (data[0] % 5) {
     case 0:
         acpi_parse_madt(table, size, ids, COUNT(ids));

@@ -119,6 +119,16 @@ void acpi_disable_cpu(u8 *madt, size_t size, u32 apic_id)
     }
 }
 
+u64 acpi_parse_mcfg(const u8 *mcfg, size_t size)
+{
+    enum { ENTRIES = 44, ENTRY = 16, SEGMENT = 8, FIRST_BUS = 10 };
+
+    for (size_t at = ENTRIES; at + ENTRY <= size; at += ENTRY)
+        if (!get16(mcfg + at + SEGMENT) && !mcfg[at + FIRST_BUS])
+            return get64(mcfg + at);
+    return 0;
+}
+
 enum {
     FADT_DSDT = 40,
     FADT_PM1A_CNT = 64,

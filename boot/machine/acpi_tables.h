@@ -35,6 +35,10 @@ struct fadt {
 
 void acpi_parse_fadt(const u8 *fadt, size_t size, struct fadt *out);
 
+/* Where PCI configuration space is in memory (MCFG, PCI Firmware 4.1.2): that of segment 0, bus 0;
+ * 0 if it does not say. */
+u64 acpi_parse_mcfg(const u8 *mcfg, size_t size);
+
 /* Serial console (SPCR): false if it is not a 16550 that Cede can drive. Its line settings are the
  * firmware's, and stay. */
 bool acpi_parse_spcr(const u8 *spcr, size_t size, struct boot_uart *uart);

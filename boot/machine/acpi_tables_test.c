@@ -48,6 +48,20 @@ static void headers(void **state)
     assert_int_equal(checked_size(60, "APIC"), 0);
 }
 
+static void mcfg(void **state)
+{
+    (void)state;
+    make("MCFG", 76);
+    put64(table + 44, 0xe0000000);
+    table[44 + 8] = 1; /* segment 1 */
+    put64(table + 60, 0xb0000000);
+    assert_int_equal(acpi_parse_mcfg(table, 76), 0xb0000000);
+    assert_int_equal(acpi_parse_mcfg(table, 75), 0); /* the entry is cut off */
+    table[60 + 10] = 4;                              /* from bus 4 on */
+    assert_int_equal(acpi_parse_mcfg(table, 76), 0);
+    assert_int_equal(acpi_parse_mcfg(table, 36), 0);
+}
+
 static void rsdp(void **state)
 {
     u8 bytes[36] = "RSD PTR ";
@@ -374,19 +388,13 @@ static void bridges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(headers),
-        cmocka_unit_test(rsdp),
-        cmocka_unit_test(processors),
-        cmocka_unit_test(hostile_madt),
-        cmocka_unit_test(fixed_table),
-        cmocka_unit_test(reset_refused),
-        cmocka_unit_test(s0ix),
-        cmocka_unit_test(console_port),
-        cmocka_unit_test(a_processor_is_disabled),
-        cmocka_unit_test(sleep_types),
-        cmocka_unit_test(cut_sleep_types),
-        cmocka_unit_test(hiding),
-        cmocka_unit_test(bridges),
+        cmocka_unit_test(headers),       cmocka_unit_test(rsdp),
+        cmocka_unit_test(mcfg),          cmocka_unit_test(processors),
+        cmocka_unit_test(hostile_madt),  cmocka_unit_test(fixed_table),
+        cmocka_unit_test(reset_refused), cmocka_unit_test(s0ix),
+        cmocka_unit_test(console_port),  cmocka_unit_test(a_processor_is_disabled),
+        cmocka_unit_test(sleep_types),   cmocka_unit_test(cut_sleep_types),
+        cmocka_unit_test(hiding),        cmocka_unit_test(bridges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
 
 #include "machine/console.h"
 #include "machine/cpu_ops.h"
+#include "machine/screen.h"
+#include "place/keep.h"
 #include "uefi/refuse.h"
 #include "machine/switch.h"
 #include "machine/tables.h"
@@ -104,12 +106,16 @@ bool place_all(struct place *place, const struct plan *plan, const struct memory
     }
 
     struct boot_info *info = place->info;
+    place->last = keep_last();
+    info->kept = keep_take(place->last, conf->trace ? plan->count : 0);
+    info->trace = conf->trace;
     elf_place(&place->elf, (u8 *)(UINTN)info->region.base, info->region.base);
     place->entry = info->region.base + place->elf.entry;
     info->image_size = place->elf.image_size;
     info->map_top = memory->map_top;
     info->uart = console_choose(conf, &acpi->uart);
     info->console = console_wire(conf, &info->uart);
+    info->screen = screen_find(acpi->pci);
     info->tsc_khz = console_tsc_khz();
     info->reset = acpi->fadt.reset;
     info->sleep = acpi->sleep;
@@ -141,6 +147,7 @@ void place_undo(struct place *place)
     if (place->info) {
         pages_free(place->info->region.base, place->info->region.size);
         pages_free(place->info->trampoline, PAGE_SIZE);
+        keep_undo(&place->info->kept);
     }
     place_finish(place);
 }

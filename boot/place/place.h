@@ -15,6 +15,7 @@ struct place {
     u64 cr3;
     struct boot_info *info; /* pool; the hypervisor copies it, and the guests */
     u64 entry;
+    struct kept *last; /* what an earlier boot has left (place/keep.h), or NULL */
 };
 
 /* The hypervisor image inside this program; says what is wrong when false. */

@@ -57,4 +57,6 @@ void banner(const struct options *options, const struct conf *conf, const struct
         conf->policy.pmu == PMU_FILTERED ? ", list " : "",
         conf->policy.pmu == PMU_FILTERED ? conf_list_text(conf, list) : "");
     say("cede: console: %s\n", console_text(conf, uart, console));
+    if (conf->trace)
+        say("cede: trace: on, for cede.efi --check after a reset\n");
 }

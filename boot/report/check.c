@@ -1,11 +1,13 @@
 #include "report/check.h"
 
 #include "report/banner.h"
+#include "report/kept_report.h"
 #include "machine/console.h"
 #include "machine/cpu_ops.h"
 #include "guests/guests.h"
 #include "next/next.h"
 #include "guests/partition.h"
+#include "place/keep.h"
 #include "place/place.h"
 #include "machine/pmu_text.h"
 #include "uefi/presence.h"
@@ -34,6 +36,7 @@ static void report_conf(const struct conf *conf, const struct acpi *acpi)
     char text[48], list[24];
 
     say("cede: console: %s\n", console_text(conf, &uart, text));
+    say("cede: trace: %s\n", conf->trace ? "on" : "off");
     say("cede: policy: %s, list %s, hypervisor-bit %s, unknown-msr %s\n",
         pmu_mode_text(conf->policy.pmu), conf_list_text(conf, list),
         conf->policy.hypervisor_bit ? "on" : "off", conf->policy.unknown_msr_gp ? "gp" : "pass");
@@ -182,6 +185,7 @@ EFI_STATUS check_report(EFI_HANDLE image, const struct options *options)
     judge_machine(image, &conf);
     if (conf_good)
         next_report(image, &conf);
+    kept_report(keep_last());
     say("cede: verdict: Cede %s here\n", refusals() ? "would refuse to start" : "can start");
     return refusals() ? EFI_UNSUPPORTED : EFI_SUCCESS;
 }

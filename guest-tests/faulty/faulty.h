@@ -14,4 +14,8 @@ enum {
     FAULTY_COUNT
 };
 
+/* screen.c: while the firmware is up; after the faults. */
+void screen_find(void);
+void screen_probe(void);
+
 #endif

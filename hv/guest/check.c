@@ -49,7 +49,7 @@ static bool is_apart(const struct boot_info *info, const struct boot_guest *gues
 {
     const struct boot_range trampoline = {info->trampoline, PAGE_SIZE};
 
-    if (overlap(range, &info->region) || overlap(range, &trampoline))
+    if (overlap(range, &info->region) || overlap(range, &info->kept) || overlap(range, &trampoline))
         return false;
     for (u32 i = 1; i < info->guest_count; i++)
         if ((&guests[i].memory != range && overlap(&guests[i].memory, range)) ||

@@ -17,7 +17,7 @@
 
 #include "types.h"
 
-#define BOOT_INFO_VERSION 3
+#define BOOT_INFO_VERSION 4
 #define PAGE_SIZE         4096ULL
 
 enum hv_operation { HV_PREPARE, HV_START };
@@ -62,6 +62,18 @@ struct boot_console {
     u8 escape;      /* the byte that, twice, leads from one to the other */
     u8 readonly;    /* commands that change something are refused */
     u32 management; /* index in cpus[] of the core that Cede keeps, or NO_MANAGEMENT */
+};
+
+/* A linear frame buffer of 32-bit pixels in which ~0 is white and 0 black; width 0: none. `base`
+ * and `size` are of what Cede may draw on, the top of the screen. */
+struct boot_screen {
+    u64 base, size;
+    u32 width, height; /* pixels of that */
+    u32 pitch;         /* pixels from one line to the next */
+    /* Where the device's base address register is in memory (PCI Express, 7.2.2), and what it held:
+     * if it does not any more, something else may be at `base`. Address 0: not known. */
+    u64 bar, bar_value;
+    u8 bar_bits; /* 32 or 64 */
 };
 
 /* ACPI's way to reset the machine (FADT RESET_REG); space 0xff = none. */
@@ -137,11 +149,14 @@ struct boot_info {
 
     struct boot_range region; /* below 4 GiB, page-aligned, at least hv_region_size() bytes */
     u64 image_size;           /* bytes that the image (with .bss) takes at region.base */
+    struct boot_range kept;   /* a block of KEPT_CEDE (kept.h), below 4 GiB; or size 0 */
+    u8 trace;                 /* slow exits are kept there too: it has a ring for each core */
     u64 trampoline;           /* one page below 1 MiB for starting processors */
     u64 map_top;              /* end of memory and of every PCI bridge window */
 
     struct boot_uart uart;
     struct boot_console console;
+    struct boot_screen screen;
     u32 tsc_khz; /* about; 0: not known */
     struct boot_reset reset;
     struct boot_sleep sleep;
@@ -163,12 +178,12 @@ struct boot_info {
 
 /* Pages for one identity map of [0, top): the root levels, a PDPT per 512 GiB, a PD per GiB where
  * there are no 1 GiB pages, and the PDs and PTs of the places that need small pages (the region,
- * the local APIC, the first 2 MiB, memory-type borders). */
+ * the kept block, the screen, the local APIC, the first 2 MiB, memory-type borders). */
 static inline u64 hv_map_pages(u64 top, bool gib_pages, u64 region_size)
 {
     u64 pdpts = ALIGN_UP(top, GIB(512)) / GIB(512);
     u64 pds = gib_pages ? 0 : ALIGN_UP(top, GIB(1)) / GIB(1);
-    u64 split = 64 + region_size / MIB(2);
+    u64 split = 72 + region_size / MIB(2);
     return 2 + pdpts + pds + split;
 }
 

@@ -12,14 +12,16 @@
 
 #include "types.h"
 
-#define KEPT_MAGIC 0x317470656b656443ULL /* "Cdekept1", little-endian: a new layout, a new digit \
-                                          */
-#define KEPT_ALIGN  MIB(2)
-#define KEPT_LOWEST MIB(32)
-#define KEPT_LIMIT  MIB(64) /* of a block: none is as large */
+#define KEPT_MAGIC                                                                \
+    0x317470656b656443ULL /* "Cdekept1", little-endian: a new layout, a new digit \
+                           */
+#define KEPT_ALIGN MIB(2)
+#define KEPT_LOWEST \
+    MIB(64) /* below: firmware's fixed places, and where boot loaders like a kernel */
+#define KEPT_LIMIT MIB(64) /* of a block: none is as large */
 
 enum kept_kind {
-    KEPT_CEDE = 1, /* Cede's panic reports, and its trace: below */
+    KEPT_CEDE = 1, /* Cede's panic reports, and its trace: struct kept_cede */
     KEPT_STEP = 2, /* text of a step of the self-test */
 };
 
@@ -33,6 +35,25 @@ struct kept {
     volatile u32 used; /* bytes of text at the start of payload[] */
     u32 reserved[7];   /* payload[] begins with a cache line of its own */
     u8 payload[];
+};
+
+/* An exit; a cache line. */
+struct kept_exit {
+    u64 tsc, rip, rax, rcx;
+    u64 info, address; /* AMD: EXITINFO1 and 2; Intel: qualification, guest-physical address */
+    u32 reason;        /* EXITCODE; exit reason */
+    u32 cs;
+    u32 number; /* counts the core's, from 1 on; 0: nothing is here */
+    u32 reserved;
+};
+
+#define KEPT_TEXT  KIB(16)
+#define KEPT_EXITS 32
+
+/* The payload of KEPT_CEDE. There is a ring for each core, or none. */
+struct kept_cede {
+    char text[KEPT_TEXT]; /* lines; header.used bytes of it */
+    struct kept_exit rings[][KEPT_EXITS];
 };
 
 /* FNV-1a of the part that does not change: it is to find accidents, nobody's intent. */
@@ -52,6 +73,14 @@ static inline bool kept_is_whole(const struct kept *block, u64 base, u64 room)
     return room >= sizeof(*block) && block->magic == KEPT_MAGIC && block->base == base &&
            block->size <= MIN(room, KEPT_LIMIT) - sizeof(*block) &&
            block->check == kept_check(block);
+}
+
+/* Of a whole block of kind KEPT_CEDE; its text may be cut off, its rings are all there. */
+static inline u32 kept_rings(const struct kept *block)
+{
+    u32 size = block->size;
+
+    return size < KEPT_TEXT ? 0 : (size - (u32)KEPT_TEXT) / sizeof(struct kept_exit[KEPT_EXITS]);
 }
 
 static inline void kept_begin(struct kept *block, u64 base, u32 kind, u32 size, u32 serial)

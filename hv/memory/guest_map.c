@@ -112,6 +112,7 @@ static bool build_tenant_map(void)
     map->uniform = memory_types_uniform;
     return page_map_range(map, 0, hv.map_top, map->leaf_bits) &&
            hide(map, hv.info->region.base, hv.info->region.size) &&
+           hide(map, hv.info->kept.base, hv.info->kept.size) &&
            hide(map, hv.info->trampoline, PAGE_SIZE) && hide_uart() && hide_partitions() &&
            page_map_range(map, apic, apic + PAGE_SIZE, apic_bits(map)) && make_no_apic(tenant());
 }
@@ -208,6 +209,7 @@ bool is_partitions(u64 address)
 bool is_hidden(u64 gpa)
 {
     return in_range(gpa, hv.info->region.base, hv.info->region.size) ||
+           in_range(gpa, hv.info->kept.base, hv.info->kept.size) ||
            in_range(gpa, hv.info->trampoline, PAGE_SIZE);
 }
 

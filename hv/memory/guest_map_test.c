@@ -43,6 +43,7 @@ static int set_up(void **state)
     info = calloc(1, sizeof(*info));
     info->guest_count = 1;
     info->region = (struct boot_range){MIB(64), MIB(1)};
+    info->kept = (struct boot_range){MIB(128), 2 * PAGE_SIZE};
     info->trampoline = 0x8000;
     pages = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
     hv = (struct hv){.info = info,
@@ -100,11 +101,16 @@ static void what_is_touched_first_is_there_in_every_mode(void **state)
     assert_int_equal(memory_first_touch(&guest, GIB(600)), TOUCH_MAPPED);
     assert_int_equal(memory_first_touch(&guest, MIB(64)), TOUCH_HIDDEN);
     assert_int_equal(memory_first_touch(&guest, 0x8000), TOUCH_MAPPED);
+    assert_int_equal(memory_first_touch(&guest, MIB(128)), TOUCH_MAPPED);
     for (u32 i = 0; i < COUNT(modes); i++) {
         assert_int_equal(leaf(modes[i], GIB(600)), GIB(600) | RW | PTE_LARGE);
         assert_int_equal(leaf(modes[i], MIB(64)), guest.ones[0]);
         assert_int_equal(leaf(modes[i], 0x8000), guest.ones[0]);
         assert_int_equal(leaf(modes[i], MIB(64) + PAGE_SIZE), 0);
+        assert_int_equal(leaf(modes[i], MIB(128)), guest.ones[0]);
+        assert_int_equal(leaf(modes[i], MIB(128) + PAGE_SIZE), 0);
+        assert_int_equal(leaf(modes[i], MIB(128) - 1), MIB(126) | RW | PTE_LARGE);
+        assert_int_equal(leaf(modes[i], MIB(128) + 2 * PAGE_SIZE), (MIB(128) + 2 * PAGE_SIZE) | RW);
     }
     assert_int_equal(memory_first_touch(&guest, BIT(46)), TOUCH_BEYOND);
 }

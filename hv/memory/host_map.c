@@ -50,6 +50,18 @@ static bool unmap_hypertransport(struct page_map *map)
     return hv.intel || page_map_range(map, start, end, 0);
 }
 
+/* It may lie above all that is mapped. */
+static bool map_screen(struct page_map *map)
+{
+    const struct boot_screen *screen = &hv.info->screen;
+    u64 bar = ALIGN_DOWN(screen->bar, PAGE_SIZE);
+
+    if (bar && !page_map_range(map, bar, bar + PAGE_SIZE, HOST_UC))
+        return false;
+    return page_map_range(map, ALIGN_DOWN(screen->base, PAGE_SIZE),
+                          ALIGN_UP(screen->base + screen->size, PAGE_SIZE), HOST_UC);
+}
+
 enum host_map { EVERYTHING, WITHOUT_PARTITIONS, NOBODYS };
 
 static bool unmap_partitions(struct page_map *map)
@@ -67,12 +79,13 @@ static bool unmap_partitions(struct page_map *map)
 
 static bool map_memory(struct page_map *map, enum host_map which)
 {
-    const struct boot_range *region = &hv.info->region;
+    const struct boot_range *region = &hv.info->region, *kept = &hv.info->kept;
 
     if (which == NOBODYS)
-        return page_map_range(map, region->base, region->base + region->size, HOST_RW);
+        return page_map_range(map, region->base, region->base + region->size, HOST_RW) &&
+               page_map_range(map, kept->base, kept->base + kept->size, HOST_RW);
     return page_map_range(map, 0, hv.map_top, HOST_RW) && unmap_hypertransport(map) &&
-           (which == EVERYTHING || unmap_partitions(map));
+           map_screen(map) && (which == EVERYTHING || unmap_partitions(map));
 }
 
 /* Everything to itself, never executable but for the image's text and the start-up trampoline. */

@@ -15,6 +15,9 @@
 #define TOP        GIB(4)
 #define REGION     MIB(64)
 #define TRAMPOLINE 0x8f000
+#define KEPT       MIB(96)
+#define BAR        (GIB(5) + 0x8018)
+#define SCREEN     (GIB(6) + 0x800) /* above all else */
 #define APIC       0xfee00000ULL
 
 struct hv hv;
@@ -37,7 +40,7 @@ bool in_range(u64 address, u64 base, u64 size)
 
 bool is_hidden(u64 gpa)
 {
-    return in_range(gpa, REGION, MIB(4));
+    return in_range(gpa, REGION, MIB(4)) || in_range(gpa, KEPT, 0x3000);
 }
 
 bool is_partitions(u64 gpa)
@@ -69,6 +72,8 @@ static int set_up(void **state)
                      .cpu_blocks = REGION + MIB(1)};
     hv.info = calloc(1, sizeof(*hv.info) + CORES * sizeof(struct boot_cpu));
     hv.info->region = (struct boot_range){REGION, MIB(4)};
+    hv.info->kept = (struct boot_range){KEPT, 0x3000};
+    hv.info->screen = (struct boot_screen){.base = SCREEN, .size = MIB(8), .bar = BAR};
     hv.info->trampoline = TRAMPOLINE;
     hv.info->cpu_count = CORES;
     hv.info->guest_count = 3;
@@ -160,6 +165,22 @@ static void each_map_has_its_own(void **state)
     assert_int_equal(guest_host_cr3(&guests[2]), hv.lean_cr3);
 }
 
+/* A partition has no business there. */
+static void the_screen_is_the_firmwares_guests(void **state)
+{
+    (void)state;
+    for (u64 page = GIB(6); page < GIB(6) + MIB(8) + PAGE_SIZE; page += PAGE_SIZE) {
+        assert_int_equal(entry_in(hv.host_cr3, page) & ~PTE_LARGE & ~MASK(20, 12),
+                         ALIGN_DOWN(page, MIB(2)) | HOST_UC);
+        assert_true(entry_in(hv.full_cr3, page));
+        assert_int_equal(entry_in(hv.lean_cr3, page), 0);
+    }
+    assert_int_equal(entry_in(hv.host_cr3, BAR), ALIGN_DOWN(BAR, PAGE_SIZE) | HOST_UC);
+    assert_int_equal(entry_in(hv.lean_cr3, BAR), 0);
+    assert_int_equal(entry_in(hv.host_cr3, GIB(6) - 1), 0);
+    assert_int_equal(entry_in(hv.host_cr3, GIB(6) + MIB(8) + PAGE_SIZE), 0);
+}
+
 static void nothing_is_both_written_and_executed(void **state)
 {
     const u64 roots[] = {hv.full_cr3, hv.host_cr3, hv.lean_cr3};
@@ -220,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_map_has_its_own),
         TEST(nothing_is_both_written_and_executed),
+        TEST(the_screen_is_the_firmwares_guests),
         TEST(one_guest_has_one_map),
         TEST(there_is_room_for_all),
         TEST(a_partition_is_read_with_everything_mapped),

@@ -14,8 +14,8 @@ static bool meets(u64 base, u64 size, const struct boot_range *range)
 
 bool memory_is_kept(u64 base, u64 size)
 {
-    bool kept =
-        meets(base, size, &hv.info->region) || meet(base, size, hv.info->trampoline, PAGE_SIZE);
+    bool kept = meets(base, size, &hv.info->region) || meets(base, size, &hv.info->kept) ||
+                meet(base, size, hv.info->trampoline, PAGE_SIZE);
 
     for (u32 i = 1; i < hv.info->guest_count; i++)
         kept |= meets(base, size, &guest_at(i)->boot->memory) ||

@@ -14,8 +14,10 @@ static struct boot_guest boot[3] = {
     {.memory = {0x60000000, 0x400000}, .pristine = {0x90000000, 0x1000}},
 };
 static struct guest guests[3] = {{.boot = &boot[0]}, {.boot = &boot[1]}, {.boot = &boot[2]}};
-static struct boot_info info = {
-    .region = {0x7000000, 0x300000}, .trampoline = 0x9000, .guest_count = 3};
+static struct boot_info info = {.region = {0x7000000, 0x300000},
+                                .kept = {0x4000000, 0x5000},
+                                .trampoline = 0x9000,
+                                .guest_count = 3};
 
 static int prepare(void **state)
 {
@@ -30,8 +32,8 @@ static void edges(void **state)
     static const struct {
         u64 base, size;
     } kept[] = {
-        {0x7000000, 0x300000},  {0x9000, 0x1000},     {0x40000000, 0x200000},
-        {0x60000000, 0x400000}, {0x80000000, 0x5000}, {0x90000000, 0x1000},
+        {0x7000000, 0x300000}, {0x9000, 0x1000},     {0x40000000, 0x200000}, {0x60000000, 0x400000},
+        {0x80000000, 0x5000},  {0x90000000, 0x1000}, {0x4000000, 0x5000},
     };
 
     (void)state;

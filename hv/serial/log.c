@@ -7,6 +7,7 @@ struct lock log_lock;
 static char ring[LOG_RING_SIZE];
 static u64 ring_written; /* bytes ever; the ring holds the last LOG_RING_SIZE of them */
 static bool panicking;
+void (*log_last_words)(const char *line);
 
 void log_panic(void)
 {
@@ -36,6 +37,13 @@ static void log_puts(const char *text, bool on_wire)
         log_put(*text, on_wire);
 }
 
+static bool begins_with(const char *line, const char *word)
+{
+    while (*word && *line == *word)
+        line++, word++;
+    return !*word;
+}
+
 static void log_take(void)
 {
     for (u32 i = 0; !lock_try(&log_lock); i++) {
@@ -45,6 +53,17 @@ static void log_take(void)
     }
 }
 
+/* What ends a core or the machine begins so. */
+static bool is_grave(const char *line)
+{
+    static const char *const words[] = {"panic:", "fatal:", "triple fault"};
+
+    for (u32 i = 0; i < COUNT(words); i++)
+        if (begins_with(line, words[i]))
+            return true;
+    return false;
+}
+
 /* A line of its own even when the guest has left one unfinished on the same wire. */
 static void put_line(const char *line, bool on_wire)
 {
@@ -52,6 +71,8 @@ static void put_line(const char *line, bool on_wire)
     log_puts("\ncede: ", on_wire);
     log_puts(line, on_wire);
     log_put('\n', on_wire);
+    if (log_last_words && is_grave(line))
+        log_last_words(line);
     unlock(&log_lock);
 }
 

@@ -37,6 +37,10 @@ u32 log_format(char *out, u32 size, const char *format, __builtin_va_list args);
 
 u32 log_text(char *out, u32 size, const char *format, ...);
 
+/* Gets each line of a report that may be the machine's last words, for what outlives it. Under
+ * log_lock. */
+extern void (*log_last_words)(const char *line);
+
 /* From now on log_line does not wait for log_lock for long: its owner may be the one that died. */
 void log_panic(void);
 

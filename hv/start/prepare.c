@@ -5,6 +5,7 @@
 #include "console/console.h"
 #include "guest/check.h"
 #include "host/host.h"
+#include "host/keep.h"
 #include "serial/log.h"
 #include "memory/memory.h"
 #include "base/msr.h"
@@ -191,7 +192,8 @@ u64 hv_prepare(const struct boot_info *info)
         return HV_REGION_SMALL;
     for (u32 i = 0; i < hv.info->guest_count; i++)
         io_bitmap(guest_at(i));
-    hv.memory_kept = info->region.size + PAGE_SIZE;
+    hv.memory_kept = info->region.size + info->kept.size + PAGE_SIZE;
+    keep_prepare();
     console_init(hv.info);
     return HV_OK;
 }

@@ -3,6 +3,7 @@
 #include "base/asm.h"
 #include "console/console.h"
 #include "exits/exits.h"
+#include "host/keep.h"
 #include "host/machine_check.h"
 #include "hv.h"
 #include "serial/log.h"
@@ -295,12 +296,23 @@ static void dispatch(struct cpu *cpu, struct vmcb *vmcb)
     }
 }
 
+static __attribute__((noinline, cold)) void trace(struct cpu *cpu, const struct vmcb *vmcb)
+{
+    keep_exit(cpu, &(struct kept_exit){.reason = (u32)vmcb->exit_code,
+                                       .info = vmcb->exit_info1,
+                                       .address = vmcb->exit_info2,
+                                       .cs = vmcb->cs.selector,
+                                       .rip = vmcb->rip});
+}
+
 void svm_slow_exit(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
     cpu->regs[RAX] = vmcb->rax;
     cpu->regs[RSP] = vmcb->rsp;
+    if (unlikely(hv.trace))
+        trace(cpu, vmcb);
     if (unlikely(cpu->pmu.core.attention))
         credit_begin_amd(cpu, vmcb->cpl != 0);
     else

@@ -49,6 +49,8 @@ enum handler {
 
 static u8 *block;
 static struct cpu *cpu;
+static struct kept_exit traced;
+static u32 traces;
 static struct vmcb *vmcb;
 static enum handler asked;
 static u32 calls, ticks, credited, vmruns_credited, efer_writes, vmsaves;
@@ -89,6 +91,15 @@ static void store_resident(struct vmcb *to)
     to->fs.base = 0xf5000;
     to->gs.base = 0xffff88800000;
     vmsaves++;
+}
+
+void keep_exit(struct cpu *self, struct kept_exit *exit)
+{
+    assert_ptr_equal(self, cpu);
+    assert_int_equal(calls, 0); /* before whoever handles it may die of it */
+    assert_int_equal(self->regs[RAX], RAX_IN);
+    traced = *exit;
+    traces++;
 }
 
 void log_line(const char *format, ...)
@@ -919,12 +930,29 @@ static void the_apic_page_is_no_stack(void **state)
     assert_int_equal(asked, UNEXPECTED);
 }
 
+static void a_trace_is_kept_if_asked_for(void **state)
+{
+    (void)state;
+    assert_true(takes(VMEXIT_CPUID, 1, 2));
+    assert_int_equal(traces, 0);
+    hv.trace = true;
+    assert_true(takes(VMEXIT_CPUID, 0xffffffff00000001, 0x123456789a));
+    assert_int_equal(traces, 1);
+    assert_int_equal(traced.reason, VMEXIT_CPUID);
+    assert_int_equal(traced.info, 0xffffffff00000001);
+    assert_int_equal(traced.address, 0x123456789a);
+    assert_int_equal(traced.cs, 0x33);
+    assert_int_equal(traced.rip, 0x100);
+    hv.trace = false;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(instructions_that_are_emulated),
         TEST(cpuid_depends_on_cr4),
+        TEST(a_trace_is_kept_if_asked_for),
         TEST(what_interrupts_the_guest),
         TEST(instructions_that_the_guest_does_not_have),
         TEST(all_others_stop_the_core),

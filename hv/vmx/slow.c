@@ -4,6 +4,7 @@
 #include "console/console.h"
 #include "exits/exits.h"
 #include "guest.h"
+#include "host/keep.h"
 #include "host/machine_check.h"
 #include "hv.h"
 #include "serial/log.h"
@@ -358,6 +359,15 @@ static void note_credit(struct cpu *cpu)
         credit_nobody(cpu);
 }
 
+static __attribute__((noinline, cold)) void trace(struct cpu *cpu)
+{
+    keep_exit(cpu, &(struct kept_exit){.reason = cpu->vmx.reason,
+                                       .info = vmread(VMCS_QUALIFICATION),
+                                       .address = vmread(VMCS_GUEST_PHYSICAL),
+                                       .cs = (u32)vmread(VMCS_GUEST_ES + 2 * SEG_CS),
+                                       .rip = vmread(VMCS_GUEST_RIP)});
+}
+
 /* CR2 is resident, and a fix-up (hv/host/exception.c) overwrites it. */
 void vmx_slow_exit(struct cpu *cpu)
 {
@@ -367,6 +377,8 @@ void vmx_slow_exit(struct cpu *cpu)
     vmx_after_exit(cpu);
     note_credit(cpu);
     cpu->vmx.reason = (u32)vmread(VMCS_EXIT_REASON);
+    if (unlikely(hv.trace))
+        trace(cpu);
     dispatch(cpu, cpu->vmx.reason);
     console_tick(cpu);
     if (cpu->regs[RSP] != rsp)

@@ -57,6 +57,16 @@ static u32 put(char *to, size_t room, char kind, va_list *list)
                          (unsigned long long)va_arg(*list, u64));
 }
 
+static struct kept_exit traced;
+static u32 traces;
+
+void keep_exit(struct cpu *self, struct kept_exit *exit)
+{
+    assert_ptr_equal(self, cpu);
+    traced = *exit;
+    traces++;
+}
+
 void log_line(const char *format, ...)
 {
     size_t at = strlen(said);
@@ -983,6 +993,29 @@ static void a_stop_shows_the_state_of_the_guest(void **state)
         "panic:   event 70004016 interruptibility 70004824 activity 70004826\n");
 }
 
+static void a_trace_is_kept_if_asked_for(void **state)
+{
+    (void)state;
+    guest_exits(VMX_EXIT_CPUID);
+    fake_vmcs[0x6400] = 0x123456789;
+    fake_vmcs[0x2400] = 0xfee00300;
+    fake_vmcs[0x0802] = 0x10;
+    handle();
+    assert_int_equal(traces, 0);
+    hv.trace = true;
+    guest_exits(VMX_EXIT_CPUID);
+    fake_vmcs[0x6400] = 0x123456789;
+    fake_vmcs[0x2400] = 0xfee00300;
+    fake_vmcs[0x0802] = 0x10;
+    handle();
+    assert_int_equal(traces, 1);
+    assert_int_equal(traced.reason, VMX_EXIT_CPUID);
+    assert_int_equal(traced.info, 0x123456789);
+    assert_int_equal(traced.address, 0xfee00300);
+    assert_int_equal(traced.cs, 0x10);
+    assert_int_equal(traced.rip, 0x1000); /* before it is handled */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -990,6 +1023,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_exit_has_its_handler),
         TEST(other_exits_stop),
+        TEST(a_trace_is_kept_if_asked_for),
         TEST(of_exceptions_a_machine_check_is_expected),
         TEST(a_shutdown_is_told_where_it_was),
         TEST(a_timer_that_has_run_out_ends_the_wait_for_a_signal),
