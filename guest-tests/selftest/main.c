@@ -118,7 +118,7 @@ static void record_block(const struct step *step, struct kept *block, bool came_
         kept_drop(block);
 }
 
-/* Cede's panic report, if that is what ended the step: lines more of the step's text. */
+/* Cede's panic reports, if there were any: lines more of the step's text. */
 static void add_last_words(struct kept *block)
 {
     struct kept *cede = kept_newest(KEPT_CEDE, NULL);

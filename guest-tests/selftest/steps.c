@@ -135,6 +135,18 @@ enum verdict step_forbidden(const struct step *step, const struct state *state)
     return step->kind == STEP_CEDE && refuses ? VERDICT_SKIPPED : 0;
 }
 
+/* What Cede says of its own faults; the core is stopped, and the rest may go on. */
+static bool has_panic(const char *text, size_t size)
+{
+    static const char panic[] = "cede: panic: ";
+    size_t length = sizeof panic - 1;
+
+    for (size_t at = 0; at + length <= size; at++)
+        if (!__builtin_memcmp(text + at, panic, length))
+            return true;
+    return false;
+}
+
 /* The last line that a guest test writes; the code behind it, or -1. */
 static int exit_code(const char *text, size_t size)
 {
@@ -154,7 +166,7 @@ enum verdict step_outcome(const struct step *step, const struct state *state, co
     bool keeps = verdict_of(state, STEP_NUMBER_MEMORY) == VERDICT_OK;
 
     if (code >= 0)
-        return code ? VERDICT_FAILED : VERDICT_OK;
+        return code || has_panic(text, size) ? VERDICT_FAILED : VERDICT_OK;
     if (step->kind == STEP_MEMORY || (step->kind != STEP_CHECK && !size && !keeps))
         return VERDICT_UNKNOWN;
     return VERDICT_LOST;

@@ -90,6 +90,8 @@ static void outcomes(void **unused)
     (void)unused;
     assert_int_equal(OUTCOME(&bare, &keeps, "test: a ok\ninfo: done, exit code 0\n"), VERDICT_OK);
     assert_int_equal(OUTCOME(&cede, &keeps, "info: done, exit code 1\n"), VERDICT_FAILED);
+    assert_int_equal(OUTCOME(&cede, &keeps, "info: done, exit code 0\ncede: panic: core 1: "),
+                     VERDICT_FAILED);
     assert_int_equal(OUTCOME(&cede, &keeps, "x info: done, exit code 0\n"), VERDICT_LOST);
     assert_int_equal(OUTCOME(&bare, &keeps, "info: done, exit code "), VERDICT_LOST);
     assert_int_equal(OUTCOME(&bare, &keeps, "test: a ok\n"), VERDICT_LOST);
