@@ -69,9 +69,9 @@ $(FAULTY)/cede.efi: $(FAULTY)/faulty.elf $(BUILD)/cede.efi
 	@$(MAKE) --no-print-directory BUILD=$(FAULTY) HV_ELF=$< $@
 
 # --- unit tests: X_test.c includes the .c files it tests, and is linked with cmocka ---------------
-TEST_SRC := $(wildcard hv/*/*_test.c boot/*/*_test.c tools/*_test.c)
+TEST_SRC := $(wildcard hv/*/*_test.c boot/*/*_test.c guest-tests/selftest/*_test.c tools/*_test.c)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/test/%)
-TEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -Wno-missing-prototypes -Ihv/include -Ihv -Iboot \
+TEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -Wno-missing-prototypes -Ihv/include -Ihv -Iboot -Iguest-tests \
                -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI \
                -fsanitize=address,undefined -fno-sanitize-recover=all
 

@@ -1,6 +1,7 @@
 /* hang.efi: the worst guest for a console. Leaves firmware, sends the core that Cede keeps (load
  * option kept=N: its APIC ID) whatever one processor can send another, and then spins for ever with
- * interrupts off. tools/test-console asks Cede meanwhile, and ends the machine. */
+ * interrupts off. tools/test-console asks Cede meanwhile, and ends the machine. Without that option
+ * it only hangs, bare too, for the self-test (tools/test-stick). */
 #include "apic.h"
 #include "cede.h"
 #include "clock.h"
@@ -60,7 +61,8 @@ static void hang(u64 unused)
     (void)unused;
     machine_leave_firmware();
     apic_enable();
-    strays((u32)option_number("kept", 1));
+    if (option_word("kept"))
+        strays((u32)option_number("kept", 1));
     say("test: the guest hangs from here on");
     for (;;)
         pause();

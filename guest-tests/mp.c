@@ -7,7 +7,7 @@
 #include "mp_services.h"
 #include "report.h"
 
-enum { ROUNDS = 200, FEWER_ROUNDS = 50, MAX_APS = 64 };
+enum { ROUNDS = 200, FEWER_ROUNDS = 50, MAX_APS = MAX_CORES };
 
 static struct mp_services *mp;
 static EFI_BOOT_SERVICES *services;

@@ -23,8 +23,9 @@ ACCEL  ?=
 ##   make soak        the tests that take hours
 ##   make bench       what an exit costs, in instructions
 ##   make bench-record  what perf record -F 1000 costs in a Linux guest, on both vendors; 10 minutes
-##   make image       build/cede.img, to be written to a USB stick
-##   make usb         writes it; DEV=/dev/sdX
+##   make image       build/cede.img, to be written to a USB stick; SELFTEST=yes: build/cede-selftest.img, which
+##                    tests the machine that it boots on (docs/hardware.md)
+##   make usb         writes it; DEV=/dev/sdX SELFTEST=yes
 ##   make clean       removes build/
 .PHONY: help
 help:
@@ -93,7 +94,7 @@ lint-sh:
 
 lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib \
-	   tools/layers tools/layers_selftest tools/lint-docs tools/mutants
+	   tools/layers tools/layers_selftest tools/lint-docs tools/mutants tools/report tools/report_selftest tools/test-stick
 
 # Width of prose; files that documents and comments name.
 lint-docs:
@@ -111,7 +112,7 @@ $(FOREIGN): tools/foreign tools/lib.sh $(wildcard tools/foreign.d/*) $(LINUX_FIL
 	@touch $@
 
 .PHONY: test test-bed test-tools mutants soak test-needs
-test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(LINUX_FILES) $(FOREIGN) guest-tests $(PERF_GZ) \
+test-needs: $(BUILD)/cede.efi $(BUILD)/faulty/cede.efi $(BUILD)/launch.efi $(BUILD)/cede.img $(BUILD)/cede-selftest.img $(LINUX_FILES) $(FOREIGN) guest-tests $(PERF_GZ) \
     $(BUILD)/signed/cede.efi $(BUILD)/signed/launch.efi $(BUILD)/shell-disk.img
 
 test:
@@ -119,6 +120,7 @@ test:
 	@$(MAKE) --no-print-directory -j$(JOBS) all test-needs
 	@tools/run-tests --step lint --step test-unit --step test-tools \
 	    --beside test-pmu-model-now --beside test-guests-short --beside test-console-short --beside test-elsewhere \
+	    --beside test-stick \
 	    --beside bench
 
 test-bed:
@@ -137,15 +139,22 @@ soak:
 	@tools/mutants
 	@tools/run-tests --slow
 	@tools/test-guests --soak
+	@tools/test-stick --full
 
 test-tools:
 	@tools/bed_selftest
 	@tools/usb_selftest
 	@tools/layers_selftest
+	@tools/report_selftest
 
 .PHONY: test-elsewhere
 test-elsewhere:
 	@tools/test-elsewhere
+
+# The self-test's stick (docs/hardware.md): what it does when all goes well, and when not. All of its guest tests: soak.
+.PHONY: test-stick
+test-stick: $(BUILD)/cede-selftest.img $(addprefix $(BUILD)/guest-tests/,hang.efi reset.efi)
+	@tools/test-stick
 
 .PHONY: bench bench-now
 bench:
@@ -168,17 +177,26 @@ bench-record-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/guest-tests/cos
 -include tools/console.mk
 -include tools/guests.mk
 
-# --- USB image ------------------------------------------------------------------------------------
+# --- USB images -----------------------------------------------------------------------------------
+# SELFTEST=yes: the stick that tests a machine (docs/hardware.md), instead of the one that runs Cede on it.
+SELFTEST  ?=
+USB_IMAGE := $(BUILD)/cede$(if $(filter yes,$(SELFTEST)),-selftest).img
+
 $(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)
 	tools/image $@ $<
+
+STICK_FILES := $(BUILD)/cede.efi $(addprefix $(BUILD)/guest-tests/,$(addsuffix .efi,basic mp cpl3 smp apicpage startstorm pmu cost))
+
+$(BUILD)/cede-selftest.img: $(BUILD)/selftest.efi $(STICK_FILES) tools/image $(wildcard tools/image.d/selftest/*)
+	tools/image $@ $< tools/image.d/selftest $(STICK_FILES)
 
 .PHONY: image usb
 image:
 	@tools/setup test
-	@$(MAKE) --no-print-directory $(BUILD)/cede.img
+	@$(MAKE) --no-print-directory $(USB_IMAGE)
 
 usb: image
-	@tools/usb $(BUILD)/cede.img '$(DEV)'
+	@tools/usb $(USB_IMAGE) '$(DEV)'
 
 # --- what the tests need besides --------------------------------------------------------------------
 # Signed with the keys of OVMF's Secure Boot build, which are public.

@@ -72,6 +72,13 @@ static u8 *first_table(const struct root *root, const char *signature, size_t *s
     return next_table(root, signature, &at, size);
 }
 
+const u8 *acpi_next(size_t *at, size_t *size)
+{
+    struct root root;
+
+    return find_root(&root) ? next_table(&root, "", at, size) : NULL;
+}
+
 static bool gather_cpus(const struct root *root, struct acpi *acpi)
 {
     size_t size;

@@ -19,6 +19,9 @@ struct acpi {
 bool acpi_gather(struct acpi *acpi);
 void acpi_free(struct acpi *acpi);
 
+/* Each table in turn, with its size: `*at` is 0 for the first. NULL at the end. */
+const u8 *acpi_next(size_t *at, size_t *size);
+
 /* Takes S1, S2, S3 and S0ix out of the tables: an OS that does not see them does not try to
  * suspend, since its resume would run outside of Cede. Returns how many objects were hidden. */
 unsigned acpi_hide_suspend(void);

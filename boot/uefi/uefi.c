@@ -96,6 +96,8 @@ const char *status_text(EFI_STATUS status)
         {EFI_NOT_READY, "not ready"},
         {EFI_TIMEOUT, "timeout"},
         {EFI_NO_MEDIA, "no medium"},
+        {EFI_WRITE_PROTECTED, "write-protected"},
+        {EFI_VOLUME_FULL, "full"},
         {EFI_VOLUME_CORRUPTED, "file system damaged"},
         {EFI_ALREADY_STARTED, "already started"},
         {EFI_ABORTED, "aborted"},

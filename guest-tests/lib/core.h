@@ -10,7 +10,7 @@
 #define CORE_RING0_TOP  KIB(48) /* stack for exceptions from ring 3 */
 #define CORE_DOUBLE_TOP KIB(64) /* stack (IST1) of #DF */
 #define CORE_USER_TOP   KIB(96) /* stack of ring 3 code */
-#define MAX_CORES       64
+#define MAX_CORES       512
 
 enum selector {
     SEL_CODE64 = 0x08,

@@ -1,5 +1,6 @@
 #include "report.h"
 #include "cpu.h"
+#include "kept_text.h"
 #include <stdarg.h>
 
 enum {
@@ -25,6 +26,8 @@ static volatile u32 probe_failed;
 static bool any_failed;
 static const char *probe_kind, *probe_name, *section = "";
 static struct line probe_text;
+static struct kept *kept;
+static void (*end_machine)(void);
 
 static void put_char(char c)
 {
@@ -38,6 +41,14 @@ static void put_text(const char *text)
 {
     while (*text) {
         put_char(*text++);
+    }
+}
+
+static void keep(const char *text)
+{
+    if (kept) {
+        kept_put(kept, text);
+        kept_put(kept, "\n");
     }
 }
 
@@ -150,6 +161,7 @@ void say(const char *format, ...)
     line_format(&line, format, &args);
     va_end(args);
     lock();
+    keep(line.text);
     put_text(line.text);
     put_text("\r\n");
     unlock();
@@ -210,9 +222,18 @@ bool all_ok(void)
     return !any_failed;
 }
 
+void report_into(struct kept *block, void (*end)(void))
+{
+    kept = block;
+    end_machine = end;
+}
+
 void finish_with(u8 code)
 {
     say("info: done, exit code %u", (u32)code);
+    if (end_machine) {
+        end_machine();
+    }
     outb(DEBUG_EXIT, code);
     for (;;) {
         __asm__ volatile("cli; hlt");

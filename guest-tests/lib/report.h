@@ -10,6 +10,11 @@
 
 #include "types.h"
 
+struct kept;
+
+/* From here on lines go into a kept block, too, and `end` ends the machine. */
+void report_into(struct kept *block, void (*end)(void));
+
 /* One line; the newline is added. Understands %s %c %d %u %x with widths, a leading 0 and l. Any
  * core. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -29,7 +34,8 @@ bool probe_good(void); /* so far */
 /* Whether every probe so far was ok. */
 bool all_ok(void);
 
-/* Ends the machine through QEMU's isa-debug-exit: 0 when all probes were ok, else 1. */
+/* Ends the machine, through QEMU's isa-debug-exit if nothing else was said: 0 when all probes were
+ * ok, else 1. */
 void finish(void) __attribute__((noreturn));
 void finish_with(u8 code) __attribute__((noreturn));
 

@@ -103,7 +103,8 @@ def disks(options, image):
             raise BedError(f"{path}: no such disk image")
         if os.path.getsize(path) % 512:
             raise BedError(f"{path}: not a raw image of whole sectors")
-        mode = "flat" if path == image and not options.image else "volatile"
+        written = path == image and (not options.image or options.image_mode == "write")
+        mode = "flat" if written else "volatile"
         yield f'{place}: type=disk, path="{os.path.realpath(path)}", mode={mode}\n'
     yield "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n"
 

@@ -63,6 +63,8 @@ def parser():
     p.add_argument("--secure-boot", action="store_true", help="OVMF with its snake-oil keys enrolled")
     p.add_argument("--launcher", metavar="FILE", help="BOOTX64.EFI instead of Cede or the bare launcher")
     p.add_argument("--image", metavar="IMG", help="boot this disk image as it is; FILE and its like are moot")
+    p.add_argument("--image-mode", choices=("snapshot", "write", "read-only"), default="snapshot",
+                   help="what becomes of writes to --image: gone with the machine (default), kept, refused; not on bed N")
     p.add_argument("--qemu", metavar="PATH", help="default: tools/setup's QEMU 10, else the system's")
     p.add_argument("--qemu-arg", action="append", default=[], metavar="ARG", help="passed on as it is")
     p.add_argument("--vendor", choices=["amd", "intel"], help="beds P (default intel) and N (default amd)")

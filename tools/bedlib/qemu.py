@@ -96,10 +96,14 @@ def disk_format(path):
         raise BedError(f"{path}: no such disk image") from None
 
 
-def disks(images, how):
+IMAGE_MODES = {"snapshot": "snapshot=on", "write": "snapshot=off", "read-only": "readonly=on"}
+
+
+def disks(images, how, how_first=None):
     """`images`: [(path, format)], the first one is booted from first. `how`: -drive's other options"""
     for number, (path, kind) in enumerate(images):
-        yield from ("-drive", f"if=none,id=disk{number},format={kind},file={path},{how}",
+        its = how_first if how_first and number == 0 else how
+        yield from ("-drive", f"if=none,id=disk{number},format={kind},file={path},{its}",
                     "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}")
 
 
@@ -129,4 +133,4 @@ def command_line(options, path, image, control_fd, reset_log):
     images = [(name, disk_format(name)) for name in [image] + options.disk]
     return [path, *data_folders(path), *accelerator(options), *serial(options),
             "-chardev", f"socket,id=control,fd={control_fd}", "-d", "cpu_reset", "-D", reset_log,
-            *guest_machine(options, path, firmware(*firmware_files(options)), disks(images, "snapshot=on"))]
+            *guest_machine(options, path, firmware(*firmware_files(options)), disks(images, "snapshot=on", IMAGE_MODES[options.image_mode]))]
