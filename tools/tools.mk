@@ -151,8 +151,8 @@ test-tools:
 test-elsewhere:
 	@tools/test-elsewhere
 
-# The self-test's stick (docs/hardware.md): what it does when all goes well, and when not: three cases. The others, and all of its guest
-# tests: soak.
+# The self-test's stick (docs/hardware.md): what it does when all goes well, and when not: three cases. All of
+# them, and all of its guest tests: soak.
 .PHONY: test-stick
 test-stick: $(BUILD)/cede-selftest.img $(addprefix $(BUILD)/guest-tests/,hang.efi reset.efi)
 	@tools/test-stick
