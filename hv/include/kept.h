@@ -16,8 +16,9 @@
     0x317470656b656443ULL /* "Cdekept1", little-endian: a new layout, a new digit \
                            */
 #define KEPT_ALIGN MIB(2)
-#define KEPT_LOWEST \
-    MIB(64) /* below: firmware's fixed places, and where boot loaders like a kernel */
+/* Below are firmware's fixed places, and what a kernel takes that is unpacked at 16 MiB, as after a
+ * kexec, without a look at the memory map (60 MiB of Debian's). */
+#define KEPT_LOWEST MIB(256)
 #define KEPT_LIMIT MIB(64) /* of a block: none is as large */
 
 enum kept_kind {
