@@ -19,7 +19,7 @@
 /* Below are firmware's fixed places, and what a kernel takes that is unpacked at 16 MiB, as after a
  * kexec, without a look at the memory map (60 MiB of Debian's). */
 #define KEPT_LOWEST MIB(256)
-#define KEPT_LIMIT MIB(64) /* of a block: none is as large */
+#define KEPT_LIMIT  MIB(64) /* of a block: none is as large */
 
 enum kept_kind {
     KEPT_CEDE = 1, /* Cede's panic reports, and its trace: struct kept_cede */
