@@ -57,10 +57,10 @@ static bool view_open(struct view *view)
     return !EFI_ERROR(memory_map(&view->map, &view->size, &view->stride));
 }
 
-/* From `base` on. */
-static struct kept *find(const struct view *view, u64 base, u32 kind)
+/* From `base` on, below `end`. */
+static struct kept *find(const struct view *view, u64 base, u64 end, u32 kind)
 {
-    for (; base < GIB(4); base += KEPT_ALIGN) {
+    for (; base < end; base += KEPT_ALIGN) {
         struct kept *block = whole_at(view, base);
 
         if (block && (kind == ANY_KIND || block->kind == kind))
@@ -76,7 +76,7 @@ struct kept *kept_find(u32 kind, const struct kept *after)
 
     if (!view_open(&view))
         return NULL;
-    block = find(&view, after ? (u64)(UINTN)after + KEPT_ALIGN : KEPT_LOWEST, kind);
+    block = find(&view, after ? (u64)(UINTN)after + KEPT_ALIGN : KEPT_LOWEST, GIB(4), kind);
     pool_free(view.map);
     return block;
 }
@@ -117,10 +117,9 @@ static bool take(u64 base, u64 bytes)
 static u64 take_somewhere(const struct view *view, u64 bytes)
 {
     for (u64 base = KEPT_LOWEST; base < GIB(4); base += KEPT_ALIGN) {
-        const struct kept *block = find(view, base, ANY_KIND);
-        bool meets = block && (u64)(UINTN)block < base + sizeof *block + bytes;
+        u64 end = base + sizeof(struct kept) + bytes;
 
-        if (!meets && range_of(view, base) && take(base, bytes))
+        if (!find(view, base, end, ANY_KIND) && range_of(view, base) && take(base, bytes))
             return base;
     }
     return 0;
