@@ -25,14 +25,6 @@ static size_t table_size(const u8 *table, const char *signature)
     return table ? acpi_table_size(table, ACPI_TABLE_LIMIT, signature) : 0;
 }
 
-static const u8 *config_table(const EFI_GUID *guid)
-{
-    for (UINTN i = 0; i < ST->NumberOfTableEntries; i++)
-        if (!__builtin_memcmp(&ST->ConfigurationTable[i].VendorGuid, guid, sizeof *guid))
-            return ST->ConfigurationTable[i].VendorTable;
-    return NULL;
-}
-
 static bool find_root(struct root *root)
 {
     const u8 *rsdp = config_table(&acpi_20_guid);

@@ -6,12 +6,7 @@ EFI_GUID cede_guid = {0x7b175e46, 0xd975, 0x47c7, {0xb0, 0x4b, 0xf1, 0xc6, 0xa7,
 
 const struct presence *presence_find(void)
 {
-    for (UINTN i = 0; i < ST->NumberOfTableEntries; i++) {
-        const EFI_CONFIGURATION_TABLE *table = &ST->ConfigurationTable[i];
-        if (!__builtin_memcmp(&table->VendorGuid, &cede_guid, sizeof cede_guid))
-            return table->VendorTable;
-    }
-    return NULL;
+    return config_table(&cede_guid);
 }
 
 void presence_announce(void)

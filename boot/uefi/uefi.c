@@ -146,6 +146,14 @@ EFI_HANDLE *handles_with(EFI_GUID *guid, UINTN *count)
     return handles;
 }
 
+const void *config_table(const EFI_GUID *guid)
+{
+    for (UINTN i = 0; i < ST->NumberOfTableEntries; i++)
+        if (!__builtin_memcmp(&ST->ConfigurationTable[i].VendorGuid, guid, sizeof *guid))
+            return ST->ConfigurationTable[i].VendorTable;
+    return NULL;
+}
+
 UINTN global_variable(const CHAR16 *name, void *buffer, UINTN size)
 {
     if (EFI_ERROR(RT->GetVariable((CHAR16 *)name, &global_variable_guid, NULL, &size, buffer)))

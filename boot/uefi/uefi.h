@@ -38,6 +38,9 @@ void *protocol(EFI_HANDLE handle, EFI_GUID *guid);
 /* All handles with a protocol, as a pool buffer to free; NULL and 0 when there are none. */
 EFI_HANDLE *handles_with(EFI_GUID *guid, UINTN *count);
 
+/* The firmware's configuration table with that name, or NULL. */
+const void *config_table(const EFI_GUID *guid);
+
 /* A UEFI global variable into `buffer`; bytes read, 0 when absent or larger than the buffer. */
 UINTN global_variable(const CHAR16 *name, void *buffer, UINTN size);
 

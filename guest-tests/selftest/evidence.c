@@ -85,14 +85,6 @@ static void firmware(void)
     report_fact("firmware.secure-boot", secure ? "on" : "off");
 }
 
-static const u8 *config_table(EFI_GUID guid)
-{
-    for (UINTN i = 0; i < ST->NumberOfTableEntries; i++)
-        if (!__builtin_memcmp(&ST->ConfigurationTable[i].VendorGuid, &guid, sizeof guid))
-            return ST->ConfigurationTable[i].VendorTable;
-    return NULL;
-}
-
 static void say_fact(const char *name, const char *text)
 {
     report_fact(name, "%s", text);
@@ -104,11 +96,11 @@ static void board(void)
         0xf2fd1544, 0x9794, 0x4a2c, {0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94}};
     static const EFI_GUID two = {
         0xeb9d2d31, 0x2d88, 0x11d3, {0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d}};
-    const u8 *entry = config_table(three);
+    const u8 *entry = config_table(&three);
     u64 table;
     u32 size;
 
-    entry = entry ? entry : config_table(two);
+    entry = entry ? entry : config_table(&two);
     if (entry && smbios_entry(entry, 31, &table, &size))
         smbios_facts((const u8 *)(UINTN)table, size, say_fact);
 }

@@ -135,15 +135,11 @@ EFI_STATUS run_step(EFI_HANDLE image, const struct step *step, struct kept *bloc
 
 bool run_ordered(EFI_HANDLE image, EFI_STATUS *status)
 {
-    for (UINTN i = 0; i < ST->NumberOfTableEntries; i++) {
-        const struct order *order = ST->ConfigurationTable[i].VendorTable;
+    const struct order *order = config_table(&order_guid);
 
-        if (__builtin_memcmp(&ST->ConfigurationTable[i].VendorGuid, &order_guid, sizeof order_guid))
-            continue;
+    if (order)
         *status = start(image, order->program, order->options);
-        return true;
-    }
-    return false;
+    return order != NULL;
 }
 
 /* A machine that was told at a menu to boot the stick would boot its disk after the reset. */

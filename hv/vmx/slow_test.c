@@ -993,21 +993,22 @@ static void a_stop_shows_the_state_of_the_guest(void **state)
         "panic:   event 70004016 interruptibility 70004824 activity 70004826\n");
 }
 
+static void cpuid_exit_to_be_traced(void)
+{
+    guest_exits(VMX_EXIT_CPUID);
+    fake_vmcs[0x6400] = 0x123456789;
+    fake_vmcs[0x2400] = 0xfee00300;
+    fake_vmcs[0x0802] = 0x10;
+    handle();
+}
+
 static void a_trace_is_kept_if_asked_for(void **state)
 {
     (void)state;
-    guest_exits(VMX_EXIT_CPUID);
-    fake_vmcs[0x6400] = 0x123456789;
-    fake_vmcs[0x2400] = 0xfee00300;
-    fake_vmcs[0x0802] = 0x10;
-    handle();
+    cpuid_exit_to_be_traced();
     assert_int_equal(traces, 0);
     hv.trace = true;
-    guest_exits(VMX_EXIT_CPUID);
-    fake_vmcs[0x6400] = 0x123456789;
-    fake_vmcs[0x2400] = 0xfee00300;
-    fake_vmcs[0x0802] = 0x10;
-    handle();
+    cpuid_exit_to_be_traced();
     assert_int_equal(traces, 1);
     assert_int_equal(traced.reason, VMX_EXIT_CPUID);
     assert_int_equal(traced.info, 0x123456789);

@@ -131,6 +131,7 @@ def guest_machine(options, path, its_firmware, its_disks):
 def command_line(options, path, image, control_fd, reset_log):
     """`reset_log` gets a line per triple fault."""
     images = [(name, disk_format(name)) for name in [image] + options.disk]
+    drives = disks(images, "snapshot=on", IMAGE_MODES[options.image_mode])
     return [path, *data_folders(path), *accelerator(options), *serial(options),
             "-chardev", f"socket,id=control,fd={control_fd}", "-d", "cpu_reset", "-D", reset_log,
-            *guest_machine(options, path, firmware(*firmware_files(options)), disks(images, "snapshot=on", IMAGE_MODES[options.image_mode]))]
+            *guest_machine(options, path, firmware(*firmware_files(options)), drives)]
