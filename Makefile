@@ -45,9 +45,9 @@ $(BUILD)/build_id: always
 	@mkdir -p $(@D)
 	@echo '$(BUILD_ID)' | cmp -s - $@ || echo '$(BUILD_ID)' >$@
 
-$(BUILD)/hv/console/show.o $(BUILD)/boot/report/banner.o: $(BUILD)/build_id
+$(BUILD)/hv/console/show.o $(BUILD)/boot/uefi/version.o: $(BUILD)/build_id
 $(BUILD)/hv/console/show.o: HV_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
-$(BUILD)/boot/report/banner.o: BOOT_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
+$(BUILD)/boot/uefi/version.o: BOOT_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
 
 HV_LDFLAGS := -pie --gc-sections --no-dynamic-linker -z noexecstack -z norelro -z max-page-size=4096 \
               --build-id=none -T hv/hv.ld

@@ -44,7 +44,7 @@ guest-tests: $(PARTITION)
 
 # The self-test's conductor: an EFI program like the loader, with what it needs of the loader's rooms.
 SELFTEST_SRC := $(filter-out %_test.c,$(wildcard guest-tests/selftest/*.c)) guest-tests/lib/restart.c boot/sbat.S \
-                $(addprefix boot/uefi/,uefi.c mem.c text.c volume.c devpath.c refuse.c presence.c) boot/next/start.c \
+                $(addprefix boot/uefi/,uefi.c mem.c text.c volume.c devpath.c refuse.c presence.c version.c) boot/next/start.c \
                 $(addprefix boot/machine/,acpi.c acpi_tables.c bridge.c cpu_ops.c kept_blocks.c memory.c memory_map.c)
 SELFTEST_OBJ := $(SELFTEST_SRC:%=$(BUILD)/selftest/%.o)
 
@@ -55,7 +55,7 @@ $(BUILD)/selftest/%.o: %
 $(BUILD)/selftest/boot/sbat.S.o: boot/sbat.csv
 
 # The report's head says what Cede it is of.
-$(BUILD)/selftest/guest-tests/selftest/evidence.c.o: $(BUILD)/build_id
-$(BUILD)/selftest/guest-tests/selftest/evidence.c.o: BOOT_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
+$(BUILD)/selftest/boot/uefi/version.c.o: $(BUILD)/build_id
+$(BUILD)/selftest/boot/uefi/version.c.o: BOOT_CFLAGS += -DCEDE_BUILD='"$(BUILD_ID)"'
 
 $(BUILD)/boot/selftest.so: $(SELFTEST_OBJ) $(PREFLIGHT_OBJ)

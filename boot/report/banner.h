@@ -10,7 +10,4 @@
 void banner(const struct options *options, const struct conf *conf, const struct mp *mp,
             const struct boot_uart *uart);
 
-/* "0.1.0, build 0123456789ab" */
-const char *version_text(void);
-
 #endif

@@ -11,6 +11,7 @@
 #include "place/place.h"
 #include "machine/pmu_text.h"
 #include "uefi/presence.h"
+#include "uefi/version.h"
 #include "uefi/refuse.h"
 #include "uefi/text.h"
 

@@ -1,7 +1,5 @@
 #include "selftest/evidence.h"
 
-#include "build_id.h"
-#include "hypercall.h"
 #include "machine/acpi.h"
 #include "machine/cpu_ops.h"
 #include "machine/memory.h"
@@ -9,6 +7,7 @@
 #include "selftest/smbios.h"
 #include "uefi/bytes.h"
 #include "uefi/text.h"
+#include "uefi/version.h"
 
 #define MSR_MICROCODE 0x8b
 
@@ -153,8 +152,7 @@ static void acpi(void)
 
 void evidence(void)
 {
-    report_fact("cede", "%u.%u.%u, build %s", CEDE_VERSION >> 16 & 0xff, CEDE_VERSION >> 8 & 0xff,
-                CEDE_VERSION & 0xff, CEDE_BUILD);
+    report_fact("cede", "%s", version_text());
     processor();
     firmware();
     board();
