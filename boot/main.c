@@ -148,7 +148,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     presence_announce();  /* as a guest: nothing below needs more than boot services */
     acpi_hide_suspend();  /* only now: a refusal leaves the tables alone */
     management_arrange(&conf, &plan);
-    banner(&options, &conf, &mp, &uart);
+    banner(&options, &conf, &mp, &uart, place.keeps);
     kept_mention(place.last);
     guests_report(&plan);
     release();

@@ -109,6 +109,7 @@ bool place_all(struct place *place, const struct plan *plan, const struct memory
     place->last = keep_last();
     info->kept = keep_take(place->last, conf->trace ? plan->count : 0);
     info->trace = conf->trace;
+    place->keeps = info->kept.size;
     elf_place(&place->elf, (u8 *)(UINTN)info->region.base, info->region.base);
     place->entry = info->region.base + place->elf.entry;
     info->image_size = place->elf.image_size;

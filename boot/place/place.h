@@ -16,6 +16,7 @@ struct place {
     struct boot_info *info; /* pool; the hypervisor copies it, and the guests */
     u64 entry;
     struct kept *last; /* what an earlier boot has left (place/keep.h), or NULL */
+    bool keeps;        /* there was room for what this one leaves */
 };
 
 /* The hypervisor image inside this program; says what is wrong when false. */

@@ -32,7 +32,7 @@ static void say_cores(const struct mp *mp)
 }
 
 void banner(const struct options *options, const struct conf *conf, const struct mp *mp,
-            const struct boot_uart *uart)
+            const struct boot_uart *uart, bool keeps)
 {
     char console[48], list[24];
 
@@ -48,5 +48,6 @@ void banner(const struct options *options, const struct conf *conf, const struct
         conf->policy.pmu == PMU_FILTERED ? conf_list_text(conf, list) : "");
     say("cede: console: %s\n", console_text(conf, uart, console));
     if (conf->trace)
-        say("cede: trace: on, for cede.efi --check after a reset\n");
+        say("cede: trace: %s\n", keeps ? "on, for cede.efi --check after a reset"
+                                       : "off: no free memory from 256 MiB to 4 GiB to keep it in");
 }

@@ -6,8 +6,8 @@
 #include "conf/options.h"
 #include "machine/mp.h"
 
-/* Called as a guest: asks the hypervisor by hypercall. */
+/* Called as a guest: asks the hypervisor by hypercall. `keeps`: there was room for a kept block. */
 void banner(const struct options *options, const struct conf *conf, const struct mp *mp,
-            const struct boot_uart *uart);
+            const struct boot_uart *uart, bool keeps);
 
 #endif
