@@ -1,5 +1,6 @@
 """Options of tools/bed, and the order in which a run happens."""
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -7,7 +8,7 @@ import signal
 import sys
 import tempfile
 
-from . import bochs, kvm, machine, nested, nested_p, qemu, saved, volume
+from . import bochs, kvm, machine, nested, nested_p, processor, qemu, saved, volume
 from .verdict import SETUP, BedError, verdict
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -141,6 +142,12 @@ def boot_image(options, folder):
     return image
 
 
+def one_processor(options):
+    """-> a context whose value goes before the emulator's command line"""
+    shared = options.accel == "tcg" and options.cpus > 1 and options.icount is None
+    return processor.Processor(qemu.CACHE) if shared else contextlib.nullcontext([])
+
+
 def run(options, folder):
     if options.bed == "P":
         return bochs.run(options, folder, lambda: boot_image(options, folder))
@@ -152,10 +159,11 @@ def run(options, folder):
     emulator = qemu.find(options.qemu or qemu.default_path())
 
     def command(control_fd, reset_log):
-        return qemu.command_line(options, emulator, image, control_fd, reset_log)
+        return runner + qemu.command_line(options, emulator, image, control_fd, reset_log)
 
     image = boot_image(options, folder)
-    return verdict(machine.run(options, command, folder))
+    with one_processor(options) as runner:
+        return verdict(machine.run(options, command, folder))
 
 
 def on_signal(number, _):
