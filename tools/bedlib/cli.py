@@ -37,6 +37,8 @@ def parser():
                    help="any EFI program, a kernel included; none: Cede's own choice, e.g. a --disk")
     p.add_argument("--bare", action="store_true", help="without Cede")
     p.add_argument("--cpus", type=int, default=1, metavar="N")
+    p.add_argument("--spread", action="store_true",
+                   help="QEMU's processors on all of this machine's: faster, for what runs no OS (bedlib/processor.py)")
     p.add_argument("--memory", type=int, default=512, metavar="MB")
     p.add_argument("--timeout", type=float, metavar="S",
                    help="seconds until 124, more on a busy machine (default 180, bed N 400; none with --interactive)")
@@ -144,8 +146,8 @@ def boot_image(options, folder):
 
 def one_processor(options):
     """-> a context whose value goes before the emulator's command line"""
-    shared = options.accel == "tcg" and options.cpus > 1 and options.icount is None
-    return processor.Processor(qemu.CACHE) if shared else contextlib.nullcontext([])
+    apart = options.spread or options.accel == "kvm" or options.icount is not None or options.cpus == 1
+    return contextlib.nullcontext([]) if apart else processor.Processor(qemu.CACHE)
 
 
 def run(options, folder):

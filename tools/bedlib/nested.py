@@ -17,7 +17,7 @@ TOOLS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILDER = os.path.join(TOOLS, "nested", "build")
 MEMORY = 768  # MB, besides the machine's
 KERNEL = "quiet loglevel=4 panic=-1 mitigations=off tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
-UNSUPPORTED = ("icount", "skid", "pmu", "stock", "model")
+UNSUPPORTED = ("icount", "spread", "skid", "pmu", "stock", "model")
 
 
 @dataclass(frozen=True)
