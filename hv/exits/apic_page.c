@@ -48,6 +48,9 @@ static bool needs_old_value(const struct store_insn *insn)
     return insn->kind != STORE_MOV;
 }
 
+/* Nobody writes to the first register, which is reserved (SDM 11.4.1, APM 16.3.2). KVM gives an EPT
+ * violation without the address in its page if it was looking at the instruction when it found it
+ * (Linux 6.1: FNAME(walk_addr_generic) by way of nested_ept_inject_page_fault). */
 void apic_page_write(struct cpu *cpu, u64 gpa)
 {
     u32 offset = gpa & (PAGE_SIZE - 1), old = 0;
@@ -57,6 +60,8 @@ void apic_page_write(struct cpu *cpu, u64 gpa)
 
     vendor->code_state(cpu, &code);
     status = store_fetch(cpu->known_stores, &code, &insn);
+    if (!offset && status == INSN_OK)
+        offset = insn_store_offset(&insn, cpu->regs, code.rip);
     if (status != INSN_OK || offset % 16) {
         cpu->exits[EXIT_APIC_PAGE]++;
         log_guest("core %u: APIC write at %x not understood (offset %x, reason %u): #GP",

@@ -128,6 +128,28 @@ static void a_store_is_carried_out(void **state)
     assert_int_equal(faults, 0);
 }
 
+/* The page alone, as KVM gives it. */
+static void an_address_without_its_low_bits_is_found(void **state)
+{
+    static const u8 mov[INSN_MAX] = {0x89, 0x81, 0x10}; /* MOV [RCX + 10h], EAX */
+
+    (void)state;
+    code = mov;
+    cpu.regs[RAX] = 0x4500;
+    cpu.regs[RCX] = 0x7fff00002f0;
+    page[APIC_ICR_HIGH / 4] = 3 << 24;
+    apic_page_write(&cpu, hv.apic_base);
+    assert_int_equal(startups, 1);
+    cpu.regs[RCX] = 0x7fff0000070;
+    apic_page_write(&cpu, hv.apic_base);
+    assert_int_equal(page[0x80 / 4], 0x4500);
+    assert_int_equal(page[0], 0);
+    cpu.regs[RCX] = 0x7fff0000000 - 0x10; /* it is the first register, after all */
+    apic_page_write(&cpu, hv.apic_base);
+    assert_int_equal(page[0], 0x4500);
+    assert_int_equal(faults, 0);
+}
+
 static void the_icr_goes_where_it_is_judged(void **state)
 {
     u16 owner = 0;
@@ -197,11 +219,9 @@ static void a_partitions_is_locked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_store_is_carried_out),
-        TEST(the_icr_goes_where_it_is_judged),
-        TEST(what_is_no_register_access_faults),
-        TEST(the_map_follows_the_mode),
-        TEST(a_partitions_is_locked),
+        TEST(a_store_is_carried_out),          TEST(an_address_without_its_low_bits_is_found),
+        TEST(the_icr_goes_where_it_is_judged), TEST(what_is_no_register_access_faults),
+        TEST(the_map_follows_the_mode),        TEST(a_partitions_is_locked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,8 @@ struct prefixes {
 
 #define REX_W 8
 #define REX_R 4
+#define REX_X 2
+#define REX_B 1
 
 static u8 next_byte(struct cursor *cursor)
 {
@@ -56,10 +58,17 @@ static u32 next_dword(struct cursor *cursor)
     return value;
 }
 
-static void skip_bytes(struct cursor *cursor, u32 size)
+/* Of `size` bytes the lowest four, with their sign. */
+static u32 next_displacement(struct cursor *cursor, u32 size)
 {
-    while (size--)
-        next_byte(cursor);
+    u32 value = 0;
+
+    for (u32 i = 0; i < size; i++) {
+        u32 byte = next_byte(cursor);
+
+        value |= i < 4 ? byte << 8 * i : 0;
+    }
+    return size == 1 ? (u32)(int8_t)value : value;
 }
 
 /* Notes one legacy prefix; false when the byte is none (APM vol. 3, table 1-1). */
@@ -125,19 +134,48 @@ static u8 address_bytes(const struct prefixes *prefixes, enum code_mode mode)
     return prefixes->address_size == (mode == CODE_16) ? 4 : 2;
 }
 
-/* Skips SIB and displacement (APM vol. 3, 1.4; tables ). */
-static void skip_memory_operand(struct cursor *cursor, u8 modrm, u8 address)
+/* ModRM without a SIB byte's words (APM vol. 3, table A-33): base and index of rm 0 to 7. */
+static void operand_16(struct cursor *cursor, u8 modrm, struct store_insn *insn)
 {
-    static const u8 displacement[3] = {0, 1, 4};
+    enum { BX = 3, BP = 5, SI = 6, DI = 7, NONE = NO_REGISTER };
+    static const u8 pairs[8][2] = {{BX, SI},   {BX, DI},   {BP, SI},   {BP, DI},
+                                   {SI, NONE}, {DI, NONE}, {BP, NONE}, {BX, NONE}};
     u8 mod = modrm >> 6, rm = modrm & 7;
+    bool absolute = mod == 0 && rm == 6;
 
-    if (address == 2) {
-        skip_bytes(cursor, mod == 0 && rm == 6 ? 2 : mod);
-        return;
-    }
-    if (rm == 4)
-        rm = next_byte(cursor) & 7;
-    skip_bytes(cursor, mod == 0 && rm == 5 ? 4 : displacement[mod]);
+    insn->base = absolute ? NONE : pairs[rm][0];
+    insn->index = pairs[rm][1];
+    insn->displacement = next_displacement(cursor, absolute ? 2 : mod);
+}
+
+static u8 extended(u8 number, bool high)
+{
+    return (number & 7) | (high ? 8 : 0);
+}
+
+/* Index 4 without REX.X is none (APM vol. 3, table A-35). */
+static u8 read_sib(struct cursor *cursor, u8 rex, struct store_insn *insn)
+{
+    u8 sib = next_byte(cursor), index = extended(sib >> 3, rex & REX_X);
+
+    insn->scale = sib >> 6;
+    insn->index = index == 4 ? NO_REGISTER : index;
+    return sib & 7;
+}
+
+/* APM vol. 3, 1.4 and table A-34. Without a base there are four bytes of displacement, which 64-bit
+ * mode counts from the next instruction where there is no SIB byte. */
+static void operand_32(struct cursor *cursor, u8 modrm, u8 rex, bool long_mode,
+                       struct store_insn *insn)
+{
+    static const u8 size[3] = {0, 1, 4};
+    u8 mod = modrm >> 6, rm = modrm & 7, base = rm == 4 ? read_sib(cursor, rex, insn) : rm;
+    bool no_base = mod == 0 && base == 5;
+
+    insn->base = no_base ? NO_REGISTER : extended(base, rex & REX_B);
+    if (no_base && rm == 5 && long_mode)
+        insn->base = RIP_REGISTER;
+    insn->displacement = next_displacement(cursor, no_base ? 4 : size[mod]);
 }
 
 static u8 operation(const struct form *form, u8 modrm)
@@ -157,7 +195,7 @@ static void read_immediate(struct cursor *cursor, const struct form *form, struc
 }
 
 static enum insn_status decode_modrm(struct cursor *cursor, const struct form *form,
-                                     const struct prefixes *prefixes, u8 address,
+                                     const struct prefixes *prefixes, u8 address, bool long_mode,
                                      struct store_insn *insn)
 {
     u8 modrm = next_byte(cursor);
@@ -167,8 +205,11 @@ static enum insn_status decode_modrm(struct cursor *cursor, const struct form *f
         return INSN_UNSUPPORTED;
     if (prefixes->lock && insn->kind == STORE_MOV)
         return INSN_UNSUPPORTED;
-    insn->reg = (modrm >> 3 & 7) | (prefixes->rex & REX_R ? 8 : 0);
-    skip_memory_operand(cursor, modrm, address);
+    insn->reg = extended(modrm >> 3, prefixes->rex & REX_R);
+    if (address == 2)
+        operand_16(cursor, modrm, insn);
+    else
+        operand_32(cursor, modrm, prefixes->rex, long_mode, insn);
     read_immediate(cursor, form, insn);
     return INSN_OK;
 }
@@ -177,7 +218,7 @@ static enum insn_status decode_moffs(struct cursor *cursor, const struct prefixe
                                      u8 address, struct store_insn *insn)
 {
     insn->kind = STORE_MOV;
-    skip_bytes(cursor, address);
+    insn->displacement = next_displacement(cursor, address);
     return prefixes->lock ? INSN_UNSUPPORTED : INSN_OK;
 }
 
@@ -196,7 +237,7 @@ static enum insn_status decode(struct cursor *cursor, enum code_mode mode, struc
         return INSN_WIDTH;
     if (form->operand == OPERAND_MOFFS)
         return decode_moffs(cursor, &prefixes, address, insn);
-    return decode_modrm(cursor, form, &prefixes, address, insn);
+    return decode_modrm(cursor, form, &prefixes, address, mode == CODE_64, insn);
 }
 
 enum insn_status insn_decode_store(const u8 *bytes, u32 count, enum code_mode mode,
@@ -205,7 +246,7 @@ enum insn_status insn_decode_store(const u8 *bytes, u32 count, enum code_mode mo
     struct cursor cursor = {.bytes = bytes, .count = MIN(count, INSN_MAX)};
     enum insn_status status;
 
-    *insn = (struct store_insn){0};
+    *insn = (struct store_insn){.base = NO_REGISTER, .index = NO_REGISTER};
     status = decode(&cursor, mode, insn);
     if (status == INSN_OK && cursor.ran_out)
         return count < INSN_MAX ? INSN_TRUNCATED : INSN_TOO_LONG;
@@ -260,4 +301,19 @@ u32 insn_store_value(enum store_kind kind, u32 old, u32 operand, u64 *rflags)
     *rflags &= ~(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF);
     *rflags |= result_flags(value) | carry_flags(carries);
     return value;
+}
+
+static u64 register_value(u8 number, const u64 *regs, u64 next_rip)
+{
+    if (number == RIP_REGISTER)
+        return next_rip;
+    return number == NO_REGISTER ? 0 : regs[number];
+}
+
+u32 insn_store_offset(const struct store_insn *insn, const u64 *regs, u64 rip)
+{
+    u64 address = register_value(insn->base, regs, rip + insn->length) + insn->displacement;
+
+    address += register_value(insn->index, regs, 0) << insn->scale;
+    return (u32)address & (u32)MASK(11, 0);
 }

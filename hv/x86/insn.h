@@ -1,7 +1,7 @@
 /* Decoder for the one kind of instruction that Cede ever has to look at: a 32-bit store to the
- * xAPIC page, met as a nested page fault. The fault address comes with the exit, so of the memory
- * operand only its length matters. Everything else a guest may do to that page is refused by name.
- */
+ * xAPIC page, met as a nested page fault. The fault address comes with the exit; from an outer
+ * hypervisor sometimes only the page's, so that the operand has to tell the rest. Everything else a
+ * guest may do to that page is refused by name. */
 #ifndef CEDE_INSN_H
 #define CEDE_INSN_H
 
@@ -26,6 +26,9 @@ enum insn_status {
 
 enum store_kind { STORE_MOV, STORE_XCHG, STORE_ADD, STORE_OR, STORE_AND, STORE_SUB, STORE_XOR };
 
+#define NO_REGISTER  0xff /* of an operand's base or index */
+#define RIP_REGISTER 0xfe /* RIP as the base: of the next instruction */
+
 struct store_insn {
     u8 length; /* of the instruction, 2-15 */
     u8 kind;   /* enum store_kind */
@@ -33,6 +36,8 @@ struct store_insn {
              */
     bool has_imm;
     u32 imm; /* sign-extended from 8 bits where the form says so */
+    u32 displacement;
+    u8 base, index, scale; /* of the memory operand; 1 << scale times the index */
 };
 
 /* Decodes the instruction that starts at bytes[0]; count is how many bytes can be read there (more
@@ -44,5 +49,9 @@ enum insn_status insn_decode_store(const u8 *bytes, u32 count, enum code_mode mo
  * value. Updates the six arithmetic flags in *rflags as the instruction does (MOV and XCHG change
  * none). With STORE_XCHG the caller also puts `old` into the register, zero-extended to 64 bits. */
 u32 insn_store_value(enum store_kind kind, u32 old, u32 operand, u64 *rflags);
+
+/* Where in its page the store's operand lies, for segments that begin at a page's begin, as all but
+ * odd ones do. `regs` by their encoding; `rip` is the instruction's. */
+u32 insn_store_offset(const struct store_insn *insn, const u64 *regs, u64 rip);
 
 #endif
