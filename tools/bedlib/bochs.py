@@ -46,7 +46,7 @@ def add_arguments(parser):
     group.add_argument("--model", metavar="NAME", help="Bochs' name of a CPU, else the vendor's default")
     group.add_argument("--skid", type=int, default=0, metavar="N",
                        help="instructions between an overflow and its interrupt")
-    group.add_argument("--ips", type=int, default=IPS, metavar="N", help="instructions per emulated second")
+    group.add_argument("--ips", type=int, metavar="N", help="instructions per emulated second")
     group.add_argument("--pmu", default="", metavar="'NAME=VALUE ...'", help="the model's options: docs/pmu-model.md")
     group.add_argument("--stock", action="store_true", help="Bochs without the model, to compare speed")
 
@@ -116,7 +116,7 @@ def configuration(options, folder, image, serial, settings):
         pass
     text = CONFIGURATION.format(
         flash=rom, address=(1 << 32) - os.path.getsize(rom), empty=empty, cpus=options.cpus,
-        model=options.model or MODELS[options.vendor], memory=options.memory, ips=options.ips, serial=serial,
+        model=options.model or MODELS[options.vendor], memory=options.memory, ips=options.ips or IPS, serial=serial,
         ignore=int(options.stock), add=', add_features="x2apic"' if options.x2apic and is_amd(options) else "",
         log=os.path.join(folder, "bochs.log"), **settings)
     path = os.path.join(folder, "bochsrc")

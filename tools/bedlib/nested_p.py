@@ -8,6 +8,9 @@ from .verdict import BedError
 
 UNSUPPORTED = ("interactive", "com2", "secure_boot")
 MARK = "@@ "
+# An exit of Cede's is some 20,000 instructions of KVM's: at bed P's speed the firmware's timer, a hundred times a second,
+# takes a processor up.
+IPS = 600000000
 CONSOLE = "console=ttyS0,115200"
 # Bochs wants the posted-interrupt descriptor on a page of its own (SDM 26.2.1.1: 64 bytes), so KVM is to use none.
 DEVICES = nested.Devices(
@@ -29,6 +32,7 @@ class Nested(bochs.Bochs):
     def __init__(self, options, folder, images):
         outer = copy.copy(options)
         outer.cpus, outer.memory, outer.reboots = 1, options.memory + nested.MEMORY, 0
+        outer.ips = options.ips or IPS
         outer.log, outer.x2apic, outer.image, outer.firmware, outer.disk = None, False, None, None, images
         super().__init__(outer, folder)
         self.wire = machine.Wire(options.log, options.panic_ok)
