@@ -11,10 +11,13 @@
     .globl vmx_enter, vmx_exited, vmx_exited_list, vmx_fast_start, vmx_fast_end
     .globl vmx_window_start, vmx_window_end, vmx_late
 
-/* void vmx_enter(struct cpu *cpu): every register from struct cpu. */
+/* void vmx_enter(struct cpu *cpu): every register from struct cpu; mostly of what was never launched. */
 vmx_enter:
     mov     %rdi, %rsp
-    jmp     slow_return
+    mov     CPU_RAX(%rsp), %rax
+    load_fast
+    load_others
+    jmp     first
 
     .balign 64
 vmx_fast_start:
@@ -26,8 +29,15 @@ vmx_window_start:
     cmpb    $0, CPU_ARRIVED(%rsp)
     jne     vmx_late
     vmresume
-    vmlaunch                        /* of what was never launched, VMRESUME fails and changes nothing */
+    vmlaunch                        /* what arrived before the first entry has led here */
+    jmp     failed
+first:
+    cmpb    $0, CPU_ARRIVED(%rsp)
+    jne     vmx_late
+    vmlaunch                        /* of what was launched it fails and changes nothing */
+    jmp     resume
 vmx_window_end:
+failed:
     mov     %rsp, %rdi
     call    vmx_entry_failed
     ud2
