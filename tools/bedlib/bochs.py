@@ -129,20 +129,24 @@ def is_amd(options):
     return options.model in AMD_MODELS if options.model else options.vendor == "amd"
 
 
+def serial_wire(interactive):
+    """A pipe, or where somebody types a pseudo-terminal: Bochs' terminal mode drops output when nobody reads for a while.
+    -> our end, its end, Bochs' mode of the port"""
+    if not interactive:
+        ours, theirs = os.pipe()
+        return ours, theirs, f"file, dev=/proc/self/fd/{theirs}"
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    return ours, theirs, f"term, dev={os.ttyname(theirs)}"
+
+
 class Bochs:
-    """One run. The serial port is a pipe, or with --interactive a pseudo-terminal: Bochs' terminal mode drops
-    output when nobody reads for a while."""
+    """One run."""
 
     def __init__(self, options, folder):
         self.options = options
         self.folder = folder
-        if options.interactive:
-            self.master, self.slave = pty.openpty()
-            tty.setraw(self.slave)
-            self.serial = f"term, dev={os.ttyname(self.slave)}"
-        else:
-            self.master, self.slave = os.pipe()
-            self.serial = f"file, dev=/proc/self/fd/{self.slave}"
+        self.master, self.slave, self.serial = serial_wire(options.interactive)
         self.report, self.reporter = os.pipe()
         self.said = b""
         self.wire = machine.Wire(options.log, options.panic_ok)

@@ -6,7 +6,7 @@ import os
 from . import bochs, machine, nested, volume
 from .verdict import BedError
 
-UNSUPPORTED = ("interactive", "com2", "secure_boot")
+UNSUPPORTED = ("com2", "secure_boot")
 MARK = "@@ "
 # An exit of Cede's is some 20,000 instructions of KVM's: at bed P's speed the firmware's timer, a hundred times a second,
 # takes a processor up.
@@ -32,28 +32,33 @@ class Nested(bochs.Bochs):
     def __init__(self, options, folder, images):
         outer = copy.copy(options)
         outer.cpus, outer.memory, outer.reboots = 1, options.memory + nested.MEMORY, 0
+        outer.interactive = False
         outer.ips = options.ips or IPS
         outer.log, outer.x2apic, outer.image, outer.firmware, outer.disk = None, False, None, None, images
         super().__init__(outer, folder)
         self.wire = machine.Wire(options.log, options.panic_ok)
         self.control = machine.Control(options.reboots)
         self.first_level = nested.FirstLevel(options, self.control, self.wire)
-        self.console, self.their_console = os.pipe()
+        self.typed = options.interactive
+        self.prompt = options.prompt
+        self.console, self.their_console, self.com2 = bochs.serial_wire(self.typed)
         self.unfinished = b""
 
     def settings(self):
         # KVM wants MONITOR and MWAIT exiting, which Bochs has if it has the instructions. What bed P leaves them out for,
         # waiting processors of the firmware's, does not come up with one processor.
         return {"left_out": "rdrand,rdseed",
-                "more": f"com2: enabled=1, mode=file, dev=/proc/self/fd/{self.their_console}\n"}
+                "more": f"com2: enabled=1, mode={self.com2}\n"}
 
     def fds(self):
         return [*super().fds(), self.their_console]
 
     def start(self, program, image):
         super().start(program, image)
-        os.close(self.their_console)
         self.selector.register(self.console, bochs.selectors.EVENT_READ, self.on_console)
+        if self.typed:
+            self.keyboard = machine.Keyboard(self.console, self.prompt)
+            self.wire.listener = self.keyboard.heard
 
     def on_serial(self):
         """COM1."""
@@ -90,6 +95,7 @@ class Nested(bochs.Bochs):
         self.first_level.close()
         self.control.ours.close()
         os.close(self.console)
+        os.close(self.their_console)
 
 
 def outer_image(folder, base, initrd):
