@@ -27,6 +27,11 @@ void clock_set(u64 megahertz)
     ticks_per_us = megahertz;
 }
 
+u64 clock_ticks_per_us(void)
+{
+    return ticks_per_us;
+}
+
 /* It only ends what would hang, and the machine below an emulator may be busy. */
 u64 deadline(u32 milliseconds)
 {

@@ -11,6 +11,8 @@ void clock_calibrate(u16 pm_timer_port);
 /* Where the frequency is known. */
 void clock_set(u64 megahertz);
 
+u64 clock_ticks_per_us(void);
+
 u64 deadline(u32 milliseconds);
 void delay_us(u32 microseconds);
 

@@ -78,3 +78,16 @@ u64 window_map(u32 slot, u64 physical, u64 flags)
     invlpg(address);
     return address;
 }
+
+u64 paging_small(u64 physical, u64 bytes, u64 pages)
+{
+    u64 *directory = (u64 *)pages, *entries = (u64 *)(pages + PAGE);
+    for (u64 i = 0; i < bytes / PAGE; i++) {
+        entries[i] = (physical + i * PAGE) | PTE_ALL;
+    }
+    for (u64 i = 0; i < bytes / MIB(2); i++) {
+        directory[i] = (u64)&entries[i * 512] | PTE_ALL;
+    }
+    table(WINDOW_PDPT)[1] = pages | PTE_ALL;
+    return WINDOW_BASE + GIB(1);
+}

@@ -31,4 +31,9 @@ u32 paging_root_legacy(void);
 /* Maps page `slot` (0-511) of the window and returns its address. */
 u64 window_map(u32 slot, u64 physical, u64 flags);
 
+/* Maps up to 1 GiB by pages of 4 KiB, behind the window, and returns its address; `pages`, zeroed,
+ * become the tables for it. */
+#define PAGING_SMALL_PAGES(bytes) (1 + (bytes) / MIB(2))
+u64 paging_small(u64 physical, u64 bytes, u64 pages);
+
 #endif

@@ -1,5 +1,6 @@
 #include "perfmon.h"
 #include "apic.h"
+#include "fault.h"
 
 static const struct perfmon intel = {
     .selector = 0x186,
@@ -24,6 +25,15 @@ static const struct perfmon amd = {
     .event = {[INSTRUCTIONS] = 0xc0, [BRANCHES] = 0xc2, [CYCLES] = 0x76},
 };
 
+/* Before PerfMonV2 (APM 13.2.1). */
+static const struct perfmon amd_before_v2 = {
+    .selector = 0xc0010200,
+    .counter = 0xc0010201,
+    .stride = 2,
+    .counters = 6,
+    .event = {[INSTRUCTIONS] = 0xc0, [BRANCHES] = 0xc2, [CYCLES] = 0x76},
+};
+
 static bool intel_usable(void)
 {
     struct cpuid leaf = cpuid(0, 0).eax >= 0xa ? cpuid(0xa, 0) : (struct cpuid){0};
@@ -44,14 +54,35 @@ const struct perfmon *perfmon_here(void)
     return intel_usable() ? &intel : NULL;
 }
 
+/* CPUID's word for it is not taken: hypervisors announce counters that fault. */
+const struct perfmon *perfmon_any(void)
+{
+    const struct perfmon *p = perfmon_here();
+    if (!p && is_amd && (cpuid(0x80000001, 0).ecx & BIT(23))) {
+        p = &amd_before_v2;
+    }
+    bool takes =
+        p && wrmsr_safe(p->selector, 0) == NO_FAULT && wrmsr_safe(p->counter, 0) == NO_FAULT;
+    return takes ? p : NULL;
+}
+
 u64 perfmon_all(const struct perfmon *p)
 {
     return (BIT(p->counters) - 1) | (p->fixed ? 3ULL << 32 : 0);
 }
 
+static void perfmon_clear_status(const struct perfmon *p)
+{
+    if (p->global_status) {
+        wrmsr(p->status_clear, rdmsr(p->global_status));
+    }
+}
+
 void perfmon_reset(const struct perfmon *p)
 {
-    wrmsr(p->global_ctrl, 0);
+    if (p->global_ctrl) {
+        wrmsr(p->global_ctrl, 0);
+    }
     for (u32 i = 0; i < p->counters; i++) {
         wrmsr(perfmon_selector(p, i), 0);
         wrmsr(perfmon_counter(p, i), 0);
@@ -61,11 +92,11 @@ void perfmon_reset(const struct perfmon *p)
         wrmsr(MSR_FIXED_CTR0 + FIXED_INSTRUCTIONS, 0);
         wrmsr(MSR_FIXED_CTR0 + FIXED_CYCLES, 0);
     }
-    wrmsr(p->status_clear, rdmsr(p->global_status));
+    perfmon_clear_status(p);
 }
 
 void perfmon_acknowledge(const struct perfmon *p, u32 lvt)
 {
-    wrmsr(p->status_clear, rdmsr(p->global_status));
+    perfmon_clear_status(p);
     apic_write(APIC_LVT_PMC, lvt);
 }

@@ -23,7 +23,7 @@ enum { FIXED_INSTRUCTIONS, FIXED_CYCLES, FIXED_CTR_OS = 1, FIXED_CTR_USR = 2 };
 
 struct perfmon {
     u32 selector, counter, stride; /* of counter 0; the next is `stride` further */
-    u32 global_ctrl, global_status, status_clear;
+    u32 global_ctrl, global_status, status_clear; /* 0: there is none */
     u32 counters;
     bool fixed;
     u32 event[EVENTS];
@@ -31,6 +31,10 @@ struct perfmon {
 
 /* NULL where there is none, or none with a global control. */
 const struct perfmon *perfmon_here(void);
+
+/* With or without a global control; NULL where no counter takes what is written. Wants the
+ * library's tables. */
+const struct perfmon *perfmon_any(void);
 
 #define PERFMON_DENIED 0xff29U /* nobody's event: counts nothing, and no allow-list has it */
 
