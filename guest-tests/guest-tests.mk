@@ -9,6 +9,9 @@ GT_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Wno-strict-prototypes -Wno-undef -Ihv/in
              -mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing -fcf-protection=none \
              -fno-asynchronous-unwind-tables -fvisibility=hidden
 
+# It reads the hypervisor's MSR rows.
+$(BUILD)/guest-tests/msrs.o $(BUILD)/guest-tests/msrs/rows.o: GT_CFLAGS += -Ihv
+
 $(BUILD)/guest-tests/%.o: guest-tests/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GT_CFLAGS) -MMD -MP -c $< -o $@

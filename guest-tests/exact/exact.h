@@ -29,8 +29,20 @@ extern volatile u64 exact_result;
 enum { FIRST_FREE_COUNTER = 2 };
 extern const struct perfmon *exact_pmu;
 
+/* Which WRMSR starts and stops the counting: of GLOBAL_CTRL, which nobody intercepts, or of the
+ * selector, which exits under Cede. Of the two exactly one is counted (docs/pmu-model.md, rule 3).
+ */
+enum way { BY_GLOBAL_CTRL, BY_SELECTOR, WAYS };
+
 /* measure.c: one verdict line. */
 void measure(const struct workload *workload);
+
+/* One run; the value of counter 0. */
+u64 exact_count(const struct workload *w, enum event event, u32 rings, enum way way);
+
+/* repeat.c: without a verdict, a `measure:` line (samples.h) per event and ring: for processors,
+ * whose cycles differ from run to run. */
+void repeat(const struct workload *workload);
 
 /* ring3.S */
 void user_loop(u64 turns);

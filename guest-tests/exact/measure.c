@@ -7,11 +7,6 @@ struct counts {
     u64 user, kernel;
 };
 
-/* Which WRMSR starts and stops the counting: of GLOBAL_CTRL, which nobody intercepts, or of the
- * selector, which exits under Cede. Of the two exactly one is counted (docs/pmu-model.md, rule 3).
- */
-enum way { BY_GLOBAL_CTRL, BY_SELECTOR, WAYS };
-
 struct counting {
     u32 msr;
     u64 on, off;
@@ -53,17 +48,21 @@ static void check_fixed(const char *what, u64 value, u32 fixed)
     expect(same == value, "%s: the fixed counter says %lu, the general one %lu", what, same, value);
 }
 
-static u64 count(const struct workload *w, enum event event, u32 rings, enum way way)
+u64 exact_count(const struct workload *w, enum event event, u32 rings, enum way way)
 {
     u32 fixed = (rings & SELECT_OS ? FIXED_CTR_OS : 0) | (rings & SELECT_USR ? FIXED_CTR_USR : 0);
-    u64 before = exact_result;
     if (w->prepare) {
         w->prepare();
     }
     struct counting c = prepare(way, exact_pmu->event[event] | rings | SELECT_EN, fixed);
     exact_result = 0;
     counted(w, &c);
-    u64 value = rdmsr(exact_pmu->counter);
+    return rdmsr(exact_pmu->counter);
+}
+
+static u64 count(const struct workload *w, enum event event, u32 rings, enum way way)
+{
+    u64 before = exact_result, value = exact_count(w, event, rings, way);
     if (way == BY_GLOBAL_CTRL && exact_pmu->fixed && event != BRANCHES) {
         check_fixed(event_names[event], value, event == CYCLES ? FIXED_CYCLES : FIXED_INSTRUCTIONS);
     }
