@@ -186,7 +186,7 @@ USB_IMAGE := $(BUILD)/cede$(if $(filter yes,$(SELFTEST)),-selftest).img
 $(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)
 	tools/image $@ $<
 
-STICK_FILES := $(BUILD)/cede.efi $(addprefix $(BUILD)/guest-tests/,$(addsuffix .efi,basic mp cpl3 smp apicpage startstorm pmu cost))
+STICK_FILES := $(BUILD)/cede.efi $(addprefix $(BUILD)/guest-tests/,$(addsuffix .efi,basic mp cpl3 smp apicpage startstorm pmu cost msrs measure exact))
 
 $(BUILD)/cede-selftest.img: $(BUILD)/selftest.efi $(STICK_FILES) tools/image $(wildcard tools/image.d/selftest/*)
 	tools/image $@ $< tools/image.d/selftest $(STICK_FILES)

@@ -1,5 +1,6 @@
 #include "selftest/run.h"
 
+#include "lib/cpu.h"
 #include "lib/kept_text.h"
 #include "lib/restart.h"
 #include "next/start.h"
@@ -90,9 +91,10 @@ static EFI_STATUS run_memory(EFI_HANDLE image, const struct step *step, struct k
     restart(RT);
 }
 
+/* `since`: when it began, Cede's start included. */
 static void test_options(const struct step *step, const struct kept *block, char out[96])
 {
-    text_print(out, 96, "%s report=%lx", step->options, (u64)(UINTN)block);
+    text_print(out, 96, "%s since=%lu report=%lx", step->options, rdtsc(), (u64)(UINTN)block);
 }
 
 static EFI_STATUS run_bare(EFI_HANDLE image, const struct step *step, struct kept *block)
@@ -125,6 +127,7 @@ EFI_STATUS run_step(EFI_HANDLE image, const struct step *step, struct kept *bloc
         [STEP_MEMORY] = run_memory,
         [STEP_BARE] = run_bare,
         [STEP_CEDE] = run_cede,
+        [STEP_AGAIN] = run_bare,
     };
 
     copy_begin(block);

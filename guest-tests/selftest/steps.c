@@ -2,22 +2,28 @@
 
 #include "selftest/buffer.h"
 
-/* The guest tests that judge any machine. Not here: `exact`, `pmi` and `walk`, whose rules are the
- * model's (docs/pmu-model.md), and those that provoke Cede's refusals or faults. `careful`: memory
- * that firmware calls reserved is read, not written. */
+/* The guest tests that judge any machine, and those that measure it. Not here: `pmi` and `walk`,
+ * and the verdicts of `exact`, whose rules are the model's (docs/pmu-model.md), and those that
+ * provoke Cede's refusals or faults. `careful`: memory that firmware calls reserved is read, not
+ * written. */
 static const struct {
     const char *program, *options;
     u32 seconds;
 } tests[] = {
-    {"basic", "careful", 60}, {"mp", "", 60},       {"cpl3", "", 60},
-    {"smp", "", 120},         {"apicpage", "", 30}, {"startstorm", "rounds=8 no-odd", 60},
-    {"pmu", "", 60},          {"cost", "", 60},
+    {"basic", "careful", 60},  {"mp", "", 60},
+    {"cpl3", "", 60},          {"smp", "", 120},
+    {"apicpage", "", 30},      {"startstorm", "rounds=8 no-odd", 60},
+    {"pmu", "", 60},           {"cost", "", 60},
+    {"msrs", "", 60},          {"measure", "", 120},
+    {"exact", "measure", 120},
 };
 
 static const struct step first[STEP_NUMBER_TESTS] = {
     [STEP_NUMBER_CHECK] = {STEP_CHECK, "cede", "--check", 20},
     [STEP_NUMBER_MEMORY] = {STEP_MEMORY, "", "", 60},
 };
+
+static const struct step again = {STEP_AGAIN, "measure", "", 120};
 
 static struct step extra[16];
 static u32 extra_count;
@@ -26,6 +32,11 @@ static bool only_extra;
 static u32 table_count(void)
 {
     return only_extra ? 0 : COUNT(tests);
+}
+
+static u32 again_count(void)
+{
+    return only_extra ? 0 : 1;
 }
 
 /* The next blank-separated word of a line, or with `all` the rest of it; behind it. */
@@ -83,7 +94,7 @@ void steps_add(const char *text, size_t size)
 
 u32 steps_count(void)
 {
-    return STEP_NUMBER_TESTS + 2 * table_count() + extra_count;
+    return STEP_NUMBER_TESTS + 2 * table_count() + again_count() + extra_count;
 }
 
 static struct step test_step(enum step_kind kind, u32 number)
@@ -103,16 +114,22 @@ struct step step_get(u32 number)
     if (number < STEP_NUMBER_TESTS)
         return first[number];
     number -= STEP_NUMBER_TESTS;
-    if (number < 2 * table_count())
-        return test_step(number < table_count() ? STEP_BARE : STEP_CEDE, number % table_count());
-    return extra[number - 2 * table_count()];
+    if (number < table_count())
+        return test_step(STEP_BARE, number);
+    number -= table_count();
+    if (number < again_count())
+        return again;
+    number -= again_count();
+    if (number < table_count())
+        return test_step(STEP_CEDE, number);
+    return extra[number - table_count()];
 }
 
 void step_name(const struct step *step, char out[48])
 {
-    static const char *const names[] = {"check", "memory", "bare ", "cede "};
+    static const char *const names[] = {"check", "memory", "bare ", "cede ", "again "};
     struct buffer name;
-    bool is_test = step->kind == STEP_BARE || step->kind == STEP_CEDE;
+    bool is_test = step->kind >= STEP_BARE;
 
     buffer_init(&name, out, 48);
     buffer_print(&name, "%s%s", names[step->kind], is_test ? step->program : "");

@@ -9,6 +9,7 @@ enum step_kind {
     STEP_MEMORY, /* a warm reset: does memory outlive it? */
     STEP_BARE,   /* a guest test, which ends in a warm reset */
     STEP_CEDE,   /* the same, as what Cede starts next */
+    STEP_AGAIN,  /* bare once more, in a boot of its own: what differs from the first is noise */
 };
 
 /* The first two steps, whose verdicts say how those of the others are to be taken. */

@@ -37,6 +37,9 @@ static void table(void **unused)
     assert_string_equal(step.options, "careful");
     step = step_get(STEP_NUMBER_TESTS + COUNT(tests));
     step_name(&step, name);
+    assert_string_equal(name, "again measure");
+    step = step_get(STEP_NUMBER_TESTS + COUNT(tests) + 1);
+    step_name(&step, name);
     assert_string_equal(name, "cede basic");
 }
 
