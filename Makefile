@@ -68,6 +68,19 @@ $(FAULTY)/faulty.elf: $(filter-out %/hypercall_extra.o,$(HV_OBJ)) $(FAULTY)/hype
 $(FAULTY)/cede.efi: $(FAULTY)/faulty.elf $(BUILD)/cede.efi
 	@$(MAKE) --no-print-directory BUILD=$(FAULTY) HV_ELF=$< $@
 
+# One more: it credits no emulated instruction to a counter (guest-tests/faulty-host/uncredited.c).
+UNCREDITED := $(BUILD)/uncredited
+
+$(UNCREDITED)/uncredited.o: guest-tests/faulty-host/uncredited.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
+
+$(UNCREDITED)/uncredited.elf: $(HV_OBJ) $(UNCREDITED)/uncredited.o hv/hv.ld
+	$(Q)ld $(HV_LDFLAGS) $(foreach vendor,amd intel,--wrap=credit_finish_$(vendor)) -o $@ $(filter %.o,$^)
+
+$(UNCREDITED)/cede.efi: $(UNCREDITED)/uncredited.elf $(BUILD)/cede.efi
+	@$(MAKE) --no-print-directory BUILD=$(UNCREDITED) HV_ELF=$< $@
+
 # --- unit tests: X_test.c includes the .c files it tests, and is linked with cmocka ---------------
 TEST_SRC := $(wildcard hv/*/*_test.c boot/*/*_test.c guest-tests/selftest/*_test.c tools/*_test.c)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/test/%)

@@ -94,7 +94,8 @@ lint-sh:
 
 lint-python:
 	@pyflakes3 tools/bed tools/run-tests tools/bench tools/bench-record tools/bed_selftest tools/bedlib \
-	   tools/layers tools/layers_selftest tools/lint-docs tools/mutants tools/report tools/report_selftest tools/test-stick
+	   tools/layers tools/layers_selftest tools/lint-docs tools/mutants tools/report tools/report_lib tools/report_selftest tools/test-report \
+	   tools/test-stick
 
 # Width of prose; files that documents and comments name.
 lint-docs:

@@ -13,6 +13,7 @@
 enum { TURNS = 1000, SPARE = 1, IPI_VECTOR = 0x90 };
 
 static u64 turns;
+static u32 spare, allowed; /* a selector, and what the policy allows it to count */
 
 /* --- what is done -------------------------------------------------------------------------------
  */
@@ -43,10 +44,10 @@ LOOP(cpuid_1, "mov $1, %%eax; xor %%ecx, %%ecx; cpuid", "D"(0))
 LOOP(read_tsc, "rdtsc", "D"(0))
 LOOP(read_efer, "mov $0xc0000080, %%ecx; rdmsr", "D"(0))
 WRMSR_LOOP(write_lstar, MSR_LSTAR, 0, 0)
-WRMSR_LOOP(selector_allowed, msr_selector(SPARE), ENABLED | (is_amd ? 0xc2 : 0xc4), 0)
-WRMSR_LOOP(selector_denied, msr_selector(SPARE), ENABLED | PERFMON_DENIED, 0)
-WRMSR_LOOP(selector_zero, msr_selector(SPARE), 0, 0)
-LOOP(selector_read, "mov %[msr], %%ecx; rdmsr", [msr] "r"(msr_selector(SPARE)))
+WRMSR_LOOP(selector_allowed, spare, ENABLED | allowed, 0)
+WRMSR_LOOP(selector_denied, spare, ENABLED | PERFMON_DENIED, 0)
+WRMSR_LOOP(selector_zero, spare, 0, 0)
+LOOP(selector_read, "mov %[msr], %%ecx; rdmsr", [msr] "r"(spare))
 LOOP(port_80, "outb %%al, $0x80", "D"(0))
 LOOP(xapic_icr_self, "movl $0x44090, 0x300(%[page])", [page] "r"(APIC_PAGE))
 LOOP(xapic_tpr, "movl $0, 0x80(%[page])", [page] "r"(APIC_PAGE))
@@ -198,6 +199,8 @@ void operation_measures(const struct perfmon *p)
 {
     pmu = p;
     turns = option_number("turns", TURNS);
+    spare = msr_selector(SPARE);
+    allowed = is_amd ? 0xc2 : 0xc4;
     if (p) {
         perfmon_reset(p);
     }
@@ -207,7 +210,7 @@ void operation_measures(const struct perfmon *p)
     counter_probe();
     measure_list(base, COUNT(base));
     measure_list(common, COUNT(common));
-    wrmsr(msr_selector(SPARE), 0);
+    wrmsr(spare, 0);
     if (!apic_is_x2()) {
         measure_list(xapic, COUNT(xapic));
     }

@@ -3,6 +3,8 @@
 #include "machine/acpi.h"
 #include "machine/cpu_ops.h"
 #include "machine/memory.h"
+#include "selftest/iommu.h"
+#include "selftest/mapped.h"
 #include "selftest/report.h"
 #include "selftest/smbios.h"
 #include "uefi/bytes.h"
@@ -10,6 +12,7 @@
 #include "uefi/version.h"
 
 #define MSR_MICROCODE 0x8b
+#define CR4_LA57      BIT(12)
 
 static bool is_virtual(void)
 {
@@ -132,6 +135,18 @@ static void acpi_fact(const u8 *table, u32 number)
                 get32(table + 4));
 }
 
+/* Firmware's page tables are in force. */
+static bool read_mapped(u64 address, u32 *value)
+{
+    u64 root, features;
+
+    __asm__ volatile("mov %%cr3, %0; mov %%cr4, %1" : "=r"(root), "=r"(features));
+    if (!is_mapped(root, features & CR4_LA57 ? 5 : 4, address))
+        return false;
+    *value = *(volatile u32 *)(UINTN)address;
+    return true;
+}
+
 static void acpi(void)
 {
     const u8 *table, *before;
@@ -144,6 +159,7 @@ static void acpi(void)
         for (size_t i = 0; i + 1 < at && (before = acpi_next(&i, &size)) && before != table;)
             number += get32(before) == get32(table);
         acpi_fact(table, number);
+        iommu_facts(table, get32(table + 4), read_mapped, say_fact);
         if (!__builtin_memcmp(table, "DMAR", 4) || !__builtin_memcmp(table, "IVRS", 4))
             iommu = table[0] == 'D' ? "DMAR" : "IVRS";
     }

@@ -8,7 +8,7 @@
 #define TAIL "\n], \"finished\": false}\n"
 #define END  "\n], \"finished\": true}\n"
 
-enum { FACTS = KIB(16), TAIL_SIZE = sizeof TAIL - 1 };
+enum { FACTS = KIB(64), TAIL_SIZE = sizeof TAIL - 1 };
 
 static struct buffer text, json; /* what comes next, in either file */
 

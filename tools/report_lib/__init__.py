@@ -1,0 +1,1 @@
+"""What tools/report knows beyond verdicts: measurements, the model's rules, README's open items."""
