@@ -141,6 +141,7 @@ soak:
 	@tools/run-tests --slow
 	@tools/test-guests --soak
 	@tools/test-stick --full
+	@$(MAKE) --no-print-directory test-report
 
 test-tools:
 	@tools/bed_selftest
@@ -157,6 +158,12 @@ test-elsewhere:
 .PHONY: test-stick
 test-stick: $(BUILD)/cede-selftest.img $(addprefix $(BUILD)/guest-tests/,hang.efi reset.efi)
 	@tools/test-stick
+
+# tools/report on what bed P measures, and on a Cede that must be found out: 10 minutes.
+.PHONY: test-report
+test-report: $(BUILD)/cede.efi $(BUILD)/launch.efi $(BUILD)/uncredited/cede.efi \
+    $(addprefix $(BUILD)/guest-tests/,measure.efi exact.efi msrs.efi)
+	@tools/test-report
 
 .PHONY: bench bench-now
 bench:

@@ -23,7 +23,8 @@ enum { FIXED_INSTRUCTIONS, FIXED_CYCLES, FIXED_CTR_OS = 1, FIXED_CTR_USR = 2 };
 
 struct perfmon {
     u32 selector, counter, stride; /* of counter 0; the next is `stride` further */
-    u32 global_ctrl, global_status, status_clear; /* 0: there is none */
+    /* 0: there is none. */
+    u32 global_ctrl, global_status, status_clear;
     u32 counters;
     bool fixed;
     u32 event[EVENTS];

@@ -123,11 +123,8 @@ static EFI_STATUS run_cede(EFI_HANDLE image, const struct step *step, struct kep
 EFI_STATUS run_step(EFI_HANDLE image, const struct step *step, struct kept *block)
 {
     static EFI_STATUS (*const kinds[])(EFI_HANDLE, const struct step *, struct kept *) = {
-        [STEP_CHECK] = run_check,
-        [STEP_MEMORY] = run_memory,
-        [STEP_BARE] = run_bare,
-        [STEP_CEDE] = run_cede,
-        [STEP_AGAIN] = run_bare,
+        [STEP_CHECK] = run_check, [STEP_MEMORY] = run_memory, [STEP_BARE] = run_bare,
+        [STEP_CEDE] = run_cede,   [STEP_AGAIN] = run_bare,
     };
 
     copy_begin(block);

@@ -20,6 +20,7 @@ ITEMS = (
     Item("No processor has run this.", steps=("cede basic", "cede mp", "cede cpl3", "cede smp", "cede apicpage")),
     Item("Counts are exact by the model's rules", steps=("bare exact", "cede exact"),
          measured=("exact.*-instructions", "op.cpuid-0.cycles")),
+    Item("Before perfmon version 4"),
     Item("AMD\n  without PerfMonV2 (before Zen 4)", measured=("op.cpuid-0.instructions",), vendor="AuthenticAMD"),
     Item("`vmrun-branch = on`", measured=("op.cpuid-0.branches",), vendor="AuthenticAMD"),
     Item("erratum SRF7", measured=("op.cpuid-0.instructions",), vendor="GenuineIntel"),
