@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, replace
 
 LINE = re.compile(r"measure: (\S+) (\S+) (-?\d+\.\d\d) (-?\d+\.\d\d) (-?\d+\.\d\d)\s*$")
-KINDS = {"bare": ("bare ", "again "), "cede": ("cede ",)}
+KINDS = {"bare": ("bare ", "again "), "cede": ("cede ",), "once": ("bare ",), "again": ("again ",)}
+COLUMNS = ("bare", "cede")
 ROUNDING = 0.015  # the numbers have two places
 SAME_MACHINE = ("processor.brand", "processor.microcode", "system.vendor", "system.product", "bios.version")
 SHORT = re.compile(r"(op\..*\.(tsc|cycles)|memory\..*|skid\..*|start\..*)$")  # what a table is of
@@ -50,7 +51,7 @@ def of_lines(lines):
 
 
 def measures(report, kind):
-    """{name: Measure} of what was measured `bare` or under `cede`"""
+    """{name: Measure} of what was measured bare or under Cede; bare in the first boot, or in the second"""
     return joined(of_lines(lines) for step, (_, lines) in report.steps.items() if step.startswith(KINDS[kind]))
 
 
@@ -75,6 +76,16 @@ def times(first, second):
     return f"{second.median / first.median:.2f} times" if first.median > 0 and second.median > 0 else ""
 
 
+def bare_against_bare(report):
+    """-> lines: how far two boots differ that differ in nothing; none when there was only one"""
+    first, second = measures(report, "once"), measures(report, "again")
+    differ, common = apart(first, second), [name for name in first if name in second]
+    if common:
+        yield f"{len(differ)} of {len(common)} measurements"
+    for name, one, other in differ:
+        yield f"{name} {one.unit}: {one}, again {other}  {times(one, other)}".rstrip()
+
+
 def bare_against_cede(report, reports):
     """-> lines; none when nothing was measured in both"""
     first, second = bare(report, reports), measures(report, "cede")
@@ -95,11 +106,11 @@ def machines_differ(one, other, reports):
 
 def table(reports, everything):
     """-> lines: medians, bare and under Cede, of each report"""
-    columns = [measures(report, kind) for report in reports for kind in KINDS]
+    columns = [measures(report, kind) for report in reports for kind in COLUMNS]
     names = [name for name in joined(columns) if everything or SHORT.match(name)]
     width = max([len(name) for name in names], default=0)
     if names:
-        heads = [f"{number} {kind}" for number in range(1, len(reports) + 1) for kind in KINDS]
+        heads = [f"{number} {kind}" for number in range(1, len(reports) + 1) for kind in COLUMNS]
         yield f"{'medians':{width}} {'':10}" + "".join(f"{head:>12}" for head in heads)
     for name in names:
         cells = [f"{column[name].median:.2f}" if name in column else "-" for column in columns]
