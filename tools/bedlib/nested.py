@@ -16,7 +16,7 @@ from .verdict import NO_EMULATOR, BedError, End
 TOOLS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILDER = os.path.join(TOOLS, "nested", "build")
 MEMORY = 768  # MB, besides the machine's
-KERNEL = "quiet loglevel=4 panic=-1 mitigations=off tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+KERNEL = "quiet loglevel=4 panic=-1 mitigations=off tsc=reliable rcupdate.rcu_cpu_stall_suppress=1"
 UNSUPPORTED = ("icount", "spread", "skid", "pmu", "stock", "model")
 
 

@@ -34,7 +34,7 @@ def outer_command(options, emulator, base, initrd, images, fds):
     command = [emulator, *qemu.data_folders(emulator), "-nodefaults", "-display", "none", "-no-reboot",
                "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(CPUS),
                "-m", str(options.memory + nested.MEMORY), "-kernel", os.path.join(base, "vmlinuz"), "-initrd", initrd,
-               "-append", f"console=ttyS0 {nested.KERNEL}", "-chardev", "stdio,id=kernel,signal=off",
+               "-append", f"console=ttyS0 nowatchdog {nested.KERNEL}", "-chardev", "stdio,id=kernel,signal=off",
                "-serial", "chardev:kernel", "-device", "virtio-serial-pci"]
     for number, name in enumerate(PORTS, start=1):
         if name in fds:
