@@ -1,7 +1,7 @@
 /* The run loop. RSP is the struct cpu of this core throughout; GIF is 0 from svm_enable() on.
  *
  * The fast way saves four registers: svm_fast_exit is compiled (hv/fast.mk) so that it keeps RSI and R8-R11 and
- * may use RBX, and it calls nothing. RAX and RSP are in the VMCB. Everything else of the guest stays loaded. */
+ * may use RBX, and it calls nobody else. RAX and RSP are in the VMCB. Everything else of the guest stays loaded. */
 #include "run_registers.inc"
 
 #define VMCB_TLB_CONTROL (CPU_VMCB + 0x5c)
