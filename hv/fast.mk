@@ -8,7 +8,7 @@
 # frame pointer, since RBP would have to be saved for it.
 FAST_CFLAGS := -O2 -fno-function-sections -fomit-frame-pointer -fcall-used-rbx \
                -fcall-saved-rsi -fcall-saved-r8 -fcall-saved-r9 -fcall-saved-r10 -fcall-saved-r11
-FAST_OBJ    := $(BUILD)/hv/svm/fast.o $(BUILD)/hv/vmx/fast.o
+FAST_OBJ    := $(BUILD)/hv/svm/fast.o $(BUILD)/hv/svm/page.o $(BUILD)/hv/vmx/fast.o
 
 $(FAST_OBJ): HV_CFLAGS += $(FAST_CFLAGS)
 

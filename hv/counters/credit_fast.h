@@ -1,4 +1,4 @@
-/* The credit that leaves nothing to find out, for fast paths (hv/svm/fast.c, hv/vmx/fast.c): what
+/* The credit that leaves nothing to find out, for fast paths (fast.c, and page.c on AMD): what
  * an instruction counted by each selector was found out by credit_begin_*(), and is kept beside it
  * (struct known_selectors).
  *

@@ -9,20 +9,10 @@
 #include "msr/cpuid_table.h"
 #include "hv.h"
 #include "base/msr.h"
-#include "counters/credit_fast.h"
 #include "counters/pmu.h"
 #include "apic/icr.h"
+#include "svm/fast_credit.h"
 #include "svm/svm.h"
-
-/* Whether an emulated instruction may have to be credited to a counter (hv/counters/credit.h): not
- * while global control stops them all, as it does when a kernel changes selectors. */
-static inline bool must_credit(struct cpu *cpu)
-{
-    u32 high;
-
-    return cpu->pmu.core.attention &&
-           (!pmu.amd.perfmon_v2 || rdmsr_halves(MSR_PERF_GLOBAL_CTL, &high));
-}
 
 /* Single-stepping and resume need care after an emulated instruction (slow.c). */
 #define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
@@ -154,31 +144,6 @@ static inline bool fast_wrmsr(struct cpu *cpu)
 
 /* --- while somebody may have to be credited (counters/credit_fast.h) ----------------------------
  */
-
-static inline u64 enabled_counters(void)
-{
-    u32 high;
-
-    if (!pmu.amd.perfmon_v2)
-        return PMU_AMD_ALL;
-    rdmsr_halves(MSR_PERF_GLOBAL_STATUS, &high);
-    if (unlikely(high & GLOBAL_FROZEN >> 32))
-        return 0;
-    return rdmsr_halves(MSR_PERF_GLOBAL_CTL, &high);
-}
-
-static const struct credit_layout layout = {PMU_AMD_COUNTERS, MSR_PERF_CTR, 2};
-
-static inline bool credit(struct cpu *cpu, u32 ring)
-{
-    return credit_selectors(&cpu->pmu.core, cpu->pmu.amd.shadow, enabled_counters(), ring, layout);
-}
-
-static __attribute__((noinline)) bool take_back(struct cpu *cpu)
-{
-    credit_take_back(&cpu->pmu.core, layout);
-    return false;
-}
 
 static __attribute__((noinline)) bool credited_cpuid(struct cpu *cpu)
 {
