@@ -1,5 +1,5 @@
-# The fast path's calling convention, a contract of three: fast.c (hv/svm/, hv/vmx/), compiled here; run.S
-# beside it, which calls it; and lint-fast-path, which guards it.
+# The fast path's calling convention, a contract of three: fast.c (hv/svm/, hv/vmx/) and AMD's page.c, compiled
+# here; run.S beside them, which calls them; and lint-fast-path, which guards it.
 #
 # run.S keeps the guest's registers where they are and saves only what an ordinary C function may destroy. So
 # the fewer those are, the shorter each exit: fast.c is compiled to destroy RAX, RCX, RDX, RBX and RDI alone,

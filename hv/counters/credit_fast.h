@@ -1,18 +1,18 @@
-/* The credit that leaves nothing to find out, for fast paths (fast.c, and page.c on AMD): what
- * an instruction counted by each selector was found out by credit_begin_*(), and is kept beside it
- * (struct known_selectors).
+/* The credit in which nothing is left to find out, for fast paths (fast.c, on AMD page.c too). By
+ * which selectors an instruction counts, and in which rings, credit_begin_*() has found out; it is
+ * kept beside each (struct known_selectors).
  *
- * What is kept follows from the selector as the guest wrote it, from mode and filter, and from the
- * processor. A selector is compared with the one that was judged, each time, so that nobody who
- * writes one has to tell. Mode and filter of a core change in pmu_amd_start() and _switch(), and
- * Intel's likewise: all go through one function, which makes it invalid (write_selectors() in
- * pmu/amd.c, write_all() in pmu/intel.c), be it for a change of policy, a core that gets another
- * guest, or a guest's next life. Global control, freezing, FIXED_CTR_CTRL and the counters are the
- * guest's, without an exit: they are read each time.
+ * It follows from the selector as the guest wrote it, from mode and filter, and from the processor.
+ * The selector is compared each time with the one that was judged, so that nobody who writes one
+ * has to tell. Mode and filter of a core change in pmu_amd_start() and pmu_amd_switch(), Intel's
+ * likewise, be it for a change of policy, a core that gets another guest, or a guest's next life;
+ * each makes all invalid, in write_selectors() (pmu/amd.c) and write_all() (pmu/intel.c). Global
+ * control, freezing, FIXED_CTR_CTRL and the counters change without an exit: they are read each
+ * time.
  *
- * Credited is before the instruction is emulated, by the settings in force then. What cannot be
- * done so is taken back and left to the slow way: a counter that would carry, which it may not
- * survive without a PMI, or an instruction that turns out to be an unusual one. */
+ * The credit comes before the instruction is emulated, by the settings in force then. Where it
+ * cannot be given so, it is taken back and left to the slow way: to a counter that would carry into
+ * its upper half, which may be a wrap, or for an instruction that turns out to be unusual. */
 #ifndef CEDE_PMU_CREDIT_FAST_H
 #define CEDE_PMU_CREDIT_FAST_H
 
