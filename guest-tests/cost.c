@@ -16,6 +16,7 @@
 #include "cpu.h"
 #include "fault.h"
 #include "machine.h"
+#include "perfmon.h"
 #include "report.h"
 #include "smp.h"
 
@@ -84,6 +85,13 @@ static void processor(void)
 #define WRMSR                    "mov %[msr], %%ecx; mov %[low], %%eax; mov %[high], %%edx; wrmsr"
 #define MSR(number, low_, high_) [msr] "r"((u32)(number)), [low] "D"(low_), [high] "S"(high_)
 
+static void select_each(u32 first, u32 end, u32 value)
+{
+    for (u32 i = first; i < end; i++) {
+        wrmsr(msr_selector(i), value);
+    }
+}
+
 /* A running counter of branches is no emulated instruction's business. One of instructions is: each
  * is credited to it. */
 static void selectors(void)
@@ -97,8 +105,42 @@ static void selectors(void)
     wrmsr(msr_selector(1), SELECTOR_INSTRUCTIONS);
     MEASURE("credited-cpuid-0", "xor %%eax, %%eax; xor %%ecx, %%ecx; cpuid", "D"(0));
     MEASURE("credited-selector-allowed", WRMSR, MSR(msr_selector(0), SELECTOR_BRANCHES, 0));
-    wrmsr(msr_selector(1), 0);
-    wrmsr(msr_selector(0), 0);
+    MEASURE("credited-selector-denied", WRMSR, MSR(msr_selector(0), SELECTOR_DENIED, 0));
+    select_each(0, 2, 0);
+}
+
+/* Two writes each: what counts is stopped and goes on, as perf does it where nothing stops all
+ * counters at once. */
+static void stop_and_go(void)
+{
+    wrmsr(msr_selector(1), SELECTOR_INSTRUCTIONS);
+    MEASURE("credited-stop-go",
+            "mov %[msr], %%ecx; mov %[low], %%eax; xor %%edx, %%edx; wrmsr; "
+            "bts $22, %%eax; wrmsr",
+            MSR(msr_selector(0), SELECTOR_INSTRUCTIONS & ~SELECT_EN, 0));
+    select_each(0, 2, 0);
+}
+
+/* Of instructions, all of them. */
+static void all_counters(const struct perfmon *p)
+{
+    u32 counters = is_amd ? p->counters : cpuid(0xa, 0).eax >> 8 & 0xff;
+    u64 control = rdmsr(p->global_ctrl);
+
+    select_each(0, counters, SELECTOR_INSTRUCTIONS);
+    if (p->fixed) {
+        wrmsr(MSR_FIXED_CTR_CTRL, 0x33);
+        wrmsr(p->global_ctrl, control | 3ULL << 32);
+    }
+    MEASURE("all-cpuid-0", "xor %%eax, %%eax; xor %%ecx, %%ecx; cpuid", "D"(0));
+    MEASURE("all-selector-allowed", WRMSR, MSR(msr_selector(0), SELECTOR_INSTRUCTIONS, 0));
+    wrmsr(p->global_ctrl, 0);
+    MEASURE("stopped-selector-allowed", WRMSR, MSR(msr_selector(0), SELECTOR_BRANCHES, 0));
+    select_each(0, counters, 0);
+    if (p->fixed) {
+        wrmsr(MSR_FIXED_CTR_CTRL, 0);
+    }
+    wrmsr(p->global_ctrl, control);
 }
 
 static void amd_selectors(void)
@@ -170,6 +212,10 @@ static void cost(u64 unused)
         shift);
     processor();
     selectors();
+    stop_and_go();
+    if (perfmon_here()) {
+        all_counters(perfmon_here());
+    }
     if (is_amd) {
         amd_selectors();
     }

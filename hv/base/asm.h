@@ -19,6 +19,20 @@ static inline u64 rdmsr(u32 msr)
     return (u64)high << 32 | low;
 }
 
+/* Both by halves, as the instructions have them: for fast paths. */
+static inline u32 rdmsr_halves(u32 msr, u32 *high)
+{
+    u32 low;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(*high) : "c"(msr));
+    return low;
+}
+
+static inline void wrmsr_halves(u32 msr, u32 low, u32 high)
+{
+    __asm__ volatile("wrmsr" : : "c"(msr), "a"(low), "d"(high) : "memory");
+}
+
 static inline void wrmsr(u32 msr, u64 value)
 {
     __asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");

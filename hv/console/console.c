@@ -22,16 +22,17 @@ static struct {
     bool readonly;
     bool leaving;   /* when the answer has been sent */
     u32 changed_by; /* sequence number of the last frame that changed something */
-    u64 last_tick, tick;
     u64 started;
 } console;
+
+struct console_clock console_clock;
 
 void console_init(const struct boot_info *info)
 {
     wire_init(info);
     console.readonly = info->console.readonly;
     console.started = rdtsc();
-    console.tick = info->tsc_khz ? (u64)info->tsc_khz * TICK_MS : NO_CLOCK_GAP;
+    console_clock.tick = info->tsc_khz ? (u64)info->tsc_khz * TICK_MS : NO_CLOCK_GAP;
 }
 
 u64 console_seconds(void)
@@ -216,7 +217,7 @@ void console_poll(struct cpu *self)
 
 void console_rest(struct cpu *self)
 {
-    for (u64 start = rdtsc(); rdtsc() - start < console.tick / TICK_MS;)
+    for (u64 start = rdtsc(); rdtsc() - start < console_clock.tick / TICK_MS;)
         pause();
     if (vendor->breathe && !self->captured)
         vendor->breathe(self);
@@ -225,11 +226,9 @@ void console_rest(struct cpu *self)
 
 void console_tick(struct cpu *self)
 {
-    u64 now = rdtsc();
-
-    if (now - console.last_tick < console.tick)
+    if (!console_is_due())
         return;
-    console.last_tick = now;
+    console_clock.last = rdtsc();
     console_poll(self);
 }
 

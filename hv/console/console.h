@@ -8,6 +8,7 @@
 #ifndef CEDE_CONSOLE_CONSOLE_H
 #define CEDE_CONSOLE_CONSOLE_H
 
+#include "base/tsc.h"
 #include "cpu.h"
 
 void console_init(const struct boot_info *info);
@@ -16,6 +17,16 @@ void console_init(const struct boot_info *info);
  * another core does it. console_tick looks at the clock first: for all slow exits. */
 void console_poll(struct cpu *self);
 void console_tick(struct cpu *self);
+
+/* In TSC ticks: when it was looked at last, and how long that may be ago. */
+extern struct console_clock {
+    u64 last, tick;
+} console_clock;
+
+static inline bool console_is_due(void)
+{
+    return rdtsc() - console_clock.last >= console_clock.tick;
+}
 
 /* On a core without a guest, or with a paused one: a millisecond's rest, then likewise. */
 void console_rest(struct cpu *self);

@@ -7,6 +7,8 @@
  *
  *     exit --> credit_begin_*() --> the instruction is emulated --> credit_finish_*()
  *
+ * Fast paths do what is found out already by themselves (credit_fast.h).
+ *
  * A counter that wraps sets its status bit and raises a PMI as LVTPC says, once. Before version 4
  * Intel's status bits cannot be set by software: there a counter stays at its maximum, the guest's
  * next instruction overflows it in hardware, and one event is lost. Lost too is a credit to a
@@ -66,6 +68,14 @@ static inline bool credit_counts(u64 selector, u32 events)
     if (likely(!cmask))
         return events;
     return selector & EVTSEL_INV ? events < cmask : events >= cmask;
+}
+
+/* For hv/counters/credit_fast.h: where an instruction counts by a selector that reads `selector`;
+ * `credited` is what the hardware has of it, or 0 if none does. */
+static inline void credit_know(struct pmu_core *core, u32 counter, u64 selector, u64 credited)
+{
+    core->known.selector[counter] = selector;
+    core->known.rings[counter] = RINGS_OF(credited);
 }
 
 /* What a PMI does to GLOBAL_STATUS besides (SDM 18.4.7; AMD with PerfMonV2): it freezes the

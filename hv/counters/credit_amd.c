@@ -48,6 +48,13 @@ static u64 running(u64 counters)
     return counters && (rdmsr(MSR_PERF_GLOBAL_STATUS) & GLOBAL_FROZEN) ? 0 : counters;
 }
 
+/* hv/counters/credit_fast.h sees selectors by their shadows and names, and no VMRUN. */
+static bool can_be_fast(const struct cpu *cpu)
+{
+    return cpu->pmu.core.mode == PMU_FILTERED && pmu.amd.extended &&
+           pmu.amd.counters == PMU_AMD_COUNTERS && !pmu.vmrun_branch;
+}
+
 void credit_begin_amd(struct cpu *cpu, bool user)
 {
     struct pmu_core *core = &cpu->pmu.core;
@@ -58,6 +65,7 @@ void credit_begin_amd(struct cpu *cpu, bool user)
         u32 i = (u32)__builtin_ctz(left);
         u64 value = credited_selector(cpu, i);
 
+        credit_know(core, i, cpu->pmu.amd.shadow[i], value);
         if (!value)
             core->attention &= (u16)~BIT(i);
         if (value & ring)
@@ -65,7 +73,9 @@ void credit_begin_amd(struct cpu *cpu, bool user)
         if (value & EVTSEL_INT)
             core->due_pmi |= BIT(i);
     }
-    core->attention |= always(cpu);
+    core->known.valid = can_be_fast(cpu);
+    core->known.kept = always(cpu);
+    core->attention |= core->known.kept;
     core->due = running(due);
 }
 

@@ -39,6 +39,8 @@ static u16 always(const struct cpu *cpu)
     return cpu->pmu.core.mode == PMU_FULL || cmask ? cpu->pmu.intel.caps.general : 0;
 }
 
+_Static_assert(PMU_INTEL_COUNTERS <= KNOWN_SELECTORS, "one for each");
+
 static u64 general_due(struct cpu *cpu, bool user)
 {
     struct pmu_core *core = &cpu->pmu.core;
@@ -48,6 +50,7 @@ static u64 general_due(struct cpu *cpu, bool user)
         u32 i = (u32)__builtin_ctz(left);
         u64 value = credited_selector(cpu, i);
 
+        credit_know(core, i, cpu->pmu.intel.shadow[i], value);
         if (!value)
             core->attention &= (u16)~BIT(i);
         if (value & ring)
@@ -55,7 +58,8 @@ static u64 general_due(struct cpu *cpu, bool user)
         if (value & EVTSEL_INT)
             core->due_pmi |= BIT(i);
     }
-    core->attention |= always(cpu);
+    core->known.kept = always(cpu);
+    core->attention |= core->known.kept;
     return due;
 }
 
@@ -79,12 +83,22 @@ static bool frozen(const struct cpu *cpu)
     return cpu->pmu.intel.caps.version >= 4 && (rdmsr(IA32_PERF_GLOBAL_STATUS) & GLOBAL_FROZEN);
 }
 
+/* hv/counters/credit_fast.h sees selectors by their shadows, and writes counters in full width. */
+static void know_fixed(struct cpu *cpu)
+{
+    struct known_selectors *known = &cpu->pmu.core.known;
+
+    known->valid = cpu->pmu.core.mode == PMU_FILTERED && cpu->pmu.intel.caps.full_width;
+    known->fixed = cpu->pmu.intel.caps.overcounts ? 0xf0 : 0xff;
+}
+
 void credit_begin_intel(struct cpu *cpu, bool user, u64 global_ctrl)
 {
     struct pmu_core *core = &cpu->pmu.core;
     u64 due;
 
     core->due_pmi = 0;
+    know_fixed(cpu);
     due = general_due(cpu, user);
     if (global_ctrl & GLOBAL_FIXED_CREDITED)
         due |= fixed_due(cpu, user);

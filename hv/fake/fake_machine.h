@@ -72,6 +72,19 @@ static inline void wrmsr(u32 msr, u64 value)
         __builtin_trap();
 }
 
+static inline u32 rdmsr_halves(u32 msr, u32 *high)
+{
+    u64 value = rdmsr(msr);
+
+    *high = (u32)(value >> 32);
+    return (u32)value;
+}
+
+static inline void wrmsr_halves(u32 msr, u32 low, u32 high)
+{
+    wrmsr(msr, (u64)high << 32 | low);
+}
+
 static inline void cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
     out[0] = leaf;

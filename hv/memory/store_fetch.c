@@ -83,6 +83,7 @@ static enum insn_status find_out(struct known_store *known)
     u32 count;
 
     known->words = 0;
+    known->recorded = false;
     count = guest_read(&memory, &known->paging, known->linear, bytes, INSN_MAX);
     return insn_decode_store(bytes, count, known->mode, &known->insn);
 }
@@ -105,17 +106,35 @@ static enum insn_status fetch_store(struct known_store *known, const struct code
     return status;
 }
 
+/* From what the processor has recorded; kept if that is as long as an instruction can be. */
+static enum insn_status recorded_store(struct known_store *known, const struct code_state *code,
+                                       enum code_mode mode, struct store_insn *insn)
+{
+    enum insn_status status = insn_decode_store(code->bytes, code->byte_count, mode, insn);
+
+    if (status != INSN_OK || code->byte_count < INSN_MAX)
+        return status;
+    known->recorded = false;
+    known->words = 0;
+    known->mode = (u8)mode;
+    known->insn = *insn;
+    __builtin_memcpy(&known->word[0].value, code->bytes, 8);
+    __builtin_memcpy(&known->word[1].value, code->bytes + INSN_MAX - 8, 8);
+    known->recorded = true;
+    return status;
+}
+
 enum insn_status store_fetch(struct known_store *known, const struct code_state *code,
                              struct store_insn *insn)
 {
     enum code_mode mode = code->long_mode ? CODE_64 : code->default32 ? CODE_32 : CODE_16;
     enum insn_status status = INSN_TRUNCATED;
 
+    known += code->rip % KNOWN_STORES;
     if (code->byte_count)
-        status = insn_decode_store(code->bytes, code->byte_count, mode, insn);
+        status = recorded_store(known, code, mode, insn);
     if (status != INSN_TRUNCATED)
         return status;
-    known += code->rip % KNOWN_STORES;
     status = fetch_store(known, code, (u8)mode);
     *insn = known->insn;
     return status;

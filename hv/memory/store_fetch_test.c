@@ -299,6 +299,87 @@ static void recorded_bytes_come_first(void **state)
     EXPECT_KNOWN();
 }
 
+static const u8 recorded[] = "\x89\xb7\x78\x56\x34\x12\x90\x90\x90\x90\x90\x90\x90\x90\x90";
+
+/* All fifteen, or what they mean might depend on more. */
+static void recorded_bytes_are_known_by_themselves(void **state)
+{
+    const struct known_store *own = &known[RIP % KNOWN_STORES];
+    u8 others[INSN_MAX];
+
+    (void)state;
+    EXPECT_FETCHED();
+    code.bytes = recorded;
+    code.byte_count = INSN_MAX - 1;
+    assert_int_equal(store(), INSN_OK);
+    assert_false(store_is_recorded(own, recorded));
+    code.byte_count = INSN_MAX;
+    assert_int_equal(store(), INSN_OK);
+    assert_true(store_is_recorded(own, recorded));
+    assert_int_equal(own->mode, CODE_64);
+    assert_int_equal(own->insn.length, 6);
+    assert_false(store_is_known(own, RIP, code.paging.cr3, code.paging.cr4));
+    for (u32 i = 0; i < INSN_MAX; i++) {
+        memcpy(others, recorded, INSN_MAX);
+        others[i] ^= 1;
+        assert_false(store_is_recorded(own, others));
+    }
+    code.byte_count = 0;
+    EXPECT_FETCHED();
+    assert_false(store_is_recorded(own, recorded));
+    code.byte_count = INSN_MAX;
+    assert_int_equal(store(), INSN_OK);
+    known_stores_forget(known);
+    assert_false(store_is_recorded(own, recorded));
+}
+
+/* What is on the way, and what the way depends on. */
+static void the_short_look_sees_any_change(void **state)
+{
+    static const u64 places[] = {0x1ff8, 0x2ff0, 0x3040, 0x4000, CODE, CODE + 14};
+    const struct known_store *own = &known[RIP % KNOWN_STORES];
+
+    (void)state;
+    assert_false(store_is_known(own, RIP, 0x1000, CR4_PAE));
+    EXPECT_FETCHED();
+    assert_true(store_is_known(own, RIP, 0x1000, CR4_PAE));
+    assert_false(store_is_known(own, RIP + KNOWN_STORES, 0x1000, CR4_PAE));
+    assert_false(store_is_known(own, RIP, 0x8000, CR4_PAE));
+    assert_false(store_is_known(own, RIP, 0x1000, CR4_PAE | BIT(12)));
+    for (u32 i = 0; i < COUNT(places); i++) {
+        ram[places[i]] ^= 0x40;
+        assert_false(store_is_known(own, RIP, 0x1000, CR4_PAE));
+        ram[places[i]] ^= 0x40;
+    }
+    assert_true(store_is_known(own, RIP, 0x1000, CR4_PAE));
+    known_stores_forget(known);
+    assert_false(store_is_known(own, RIP, 0x1000, CR4_PAE));
+}
+
+/* A page of 2 MiB, and tables of five levels. */
+static void the_short_look_takes_any_depth(void **state)
+{
+    const struct known_store *own = &known[RIP % KNOWN_STORES];
+
+    (void)state;
+    set_entry(0x3000, 8, PTE_P | PTE_PS);
+    put(0xff0, ram + CODE, 15);
+    EXPECT_FETCHES(4);
+    assert_int_equal(own->words, 5);
+    assert_true(store_is_known(own, RIP, 0x1000, CR4_PAE));
+    ram[0xffe] ^= 1;
+    assert_false(store_is_known(own, RIP, 0x1000, CR4_PAE));
+    reset(state);
+    code.paging.cr4 |= BIT(12);
+    code.paging.cr3 = 0x9000;
+    set_entry(0x9000, 511, 0x1000 | PTE_P);
+    EXPECT_FETCHES(6);
+    assert_int_equal(own->words, 7);
+    assert_true(store_is_known(own, RIP, 0x9000, code.paging.cr4));
+    ram[CODE + 14] ^= 1;
+    assert_false(store_is_known(own, RIP, 0x9000, code.paging.cr4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +397,9 @@ int main(void)
         cmocka_unit_test_setup(what_may_not_be_read_is_never_known, reset),
         cmocka_unit_test_setup(after_an_init_nothing_is_known, reset),
         cmocka_unit_test_setup(recorded_bytes_come_first, reset),
+        cmocka_unit_test_setup(recorded_bytes_are_known_by_themselves, reset),
+        cmocka_unit_test_setup(the_short_look_sees_any_change, reset),
+        cmocka_unit_test_setup(the_short_look_takes_any_depth, reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,7 @@ static void write_selectors(struct pmu_amd *pmu, const struct pmu_amd_caps *caps
     for (u32 i = 0; i < caps->counters; i++)
         access->wrmsr(pmu_amd_selector_msr(caps, i), pmu_amd_value(mode, filter, pmu->shadow[i]));
     pmu->core.attention = (u16)(BIT(caps->counters) - 1); /* until somebody has looked */
+    pmu->core.known.valid = false;
 }
 
 u32 pmu_amd_grants(enum pmu_mode mode, const struct filter *filter)

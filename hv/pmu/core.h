@@ -21,6 +21,21 @@ struct pmu_access {
 #define DEBUGCTL_BTF                   BIT(1)
 #define DEBUGCTL_FREEZE_PERFMON_ON_PMI BIT(12)
 
+#define KNOWN_SELECTORS 10 /* Intel's, which has more */
+
+/* What hv/counters/credit_*.c has found out, for hv/counters/credit_fast.h to go by. */
+struct known_selectors {
+    bool valid; /* else nothing of this holds */
+    u8 fixed;   /* Intel: the bits of FIXED_CTR_CTRL by which a fixed counter is credited */
+    u16 kept;   /* selectors that stay in `attention` whatever is in them */
+    u64 selector[KNOWN_SELECTORS]; /* as the guest wrote it, and ... */
+    u8 rings[KNOWN_SELECTORS];     /* ... where an instruction counts by it: RING_USR, RING_OS */
+};
+
+#define RINGS_OF(selector) ((u8)FIELD(selector, 17, 16))
+#define RING_USR           RINGS_OF(EVTSEL_USR)
+#define RING_OS            RINGS_OF(EVTSEL_OS)
+
 struct pmu_core {
     u32 generation;              /* the change of policy (pmu.h) that this core has followed, ... */
     u8 mode;                     /* ... and the mode since: enum pmu_mode */
@@ -32,6 +47,7 @@ struct pmu_core {
     u16 attention;    /* selectors that may count what an emulated instruction does, as bits */
     u64 due, due_pmi; /* of the instruction being emulated; bits as in GLOBAL_CTRL */
     u8 owed[16];      /* branches of VMRUN that are still to be taken off a counter */
+    struct known_selectors known;
 };
 
 #endif

@@ -215,6 +215,7 @@ static void write_all(struct pmu_intel *pmu, enum pmu_mode mode, const struct fi
                       mode == PMU_OFF ? 0 : pmu_intel_aux_value(limits, i, pmu->aux[i]));
     pmu->fixed_kept = mode == PMU_OFF || (mode == PMU_FILTERED && limits->restricted);
     pmu->core.attention = pmu->caps.general; /* until somebody has looked */
+    pmu->core.known.valid = false;
 }
 
 /* Of registers that the processor lacks the value stays 0. */

@@ -2,34 +2,27 @@
  * whatever is unusual about one of them returns false before anything has changed, and
  * svm_slow_exit does it.
  *
- * Compiled with a calling convention of its own (hv/fast.mk, hv/svm/run.S): it calls nothing, and
- * its functions take one argument, since others would be in registers that they must keep.
- * Instruction counts: `make bench`. */
+ * Compiled with a calling convention of its own (hv/fast.mk, hv/svm/run.S): it calls nobody
+ * else, and its functions take one argument, since others would be in registers that they must
+ * keep. Instruction counts: `make bench`. */
 #include "base/asm.h"
 #include "msr/cpuid_table.h"
 #include "hv.h"
 #include "base/msr.h"
 #include "counters/pmu.h"
 #include "apic/icr.h"
+#include "svm/fast_credit.h"
 #include "svm/svm.h"
-
-/* Whether an emulated instruction may have to be credited to a counter (hv/counters/credit.h): not
- * while global control stops them all, as it does when a kernel changes selectors. */
-static inline bool must_credit(struct cpu *cpu)
-{
-    return cpu->pmu.core.attention && (!pmu.amd.perfmon_v2 || rdmsr(MSR_PERF_GLOBAL_CTL));
-}
 
 /* Single-stepping and resume need care after an emulated instruction (slow.c). */
 #define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
 
-static inline bool fast_cpuid(struct cpu *cpu)
+/* A leaf that is passed on as it is. */
+static inline bool plain_cpuid(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
     u64 rax = (u32)vmcb->rax, rbx, rcx = cpu->regs[RCX], rdx;
 
-    if (unlikely(!cpuid_plain_amd((u32)rax)))
-        return false;
     cpu->exits[EXIT_CPUID]++;
     /* 64-bit variables: CPUID clears the upper halves itself. */
     __asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));
@@ -39,6 +32,13 @@ static inline bool fast_cpuid(struct cpu *cpu)
     cpu->regs[RDX] = rdx;
     svm_advance(vmcb, 2);
     return true;
+}
+
+static inline bool fast_cpuid(struct cpu *cpu)
+{
+    if (unlikely(!cpuid_plain_amd((u32)cpu_vmcb(cpu)->rax)))
+        return false;
+    return plain_cpuid(cpu);
 }
 
 static inline bool send_icr(struct cpu *cpu)
@@ -135,6 +135,45 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
     return finish_selector(cpu, low, pmu_amd_allowed_high(high));
 }
 
+static inline bool fast_wrmsr(struct cpu *cpu)
+{
+    if (likely((u32)cpu->regs[RCX] == IA32_X2APIC_ICR))
+        return fast_icr(cpu);
+    return fast_selector(cpu);
+}
+
+/* --- while somebody may have to be credited (counters/credit_fast.h) ----------------------------
+ */
+
+static __attribute__((noinline)) bool credited_cpuid(struct cpu *cpu)
+{
+    if (unlikely(!credit(cpu, cpu_vmcb(cpu)->cpl ? RING_USR : RING_OS)))
+        return take_back(cpu);
+    return plain_cpuid(cpu);
+}
+
+/* Of the kernel: else it would not have exited but raised #GP (APM 15.9.2). */
+static __attribute__((noinline)) bool credited_wrmsr(struct cpu *cpu)
+{
+    if (unlikely(!credit(cpu, RING_OS)))
+        return take_back(cpu);
+    return likely(fast_wrmsr(cpu)) ? true : take_back(cpu);
+}
+
+/* Apart from the above, which has to save registers. */
+static __attribute__((noinline)) bool fast_credited(struct cpu *cpu)
+{
+    const struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    if (unlikely(!cpu->pmu.core.known.valid))
+        return false;
+    if (vmcb->exit_code == VMEXIT_CPUID)
+        return cpuid_plain_amd((u32)vmcb->rax) ? credited_cpuid(cpu) : false;
+    if (vmcb->exit_code == VMEXIT_MSR && vmcb->exit_info1)
+        return credited_wrmsr(cpu);
+    return false;
+}
+
 bool svm_fast_exit(struct cpu *cpu)
 {
     const struct vmcb *vmcb = cpu_vmcb(cpu);
@@ -142,12 +181,10 @@ bool svm_fast_exit(struct cpu *cpu)
     if (unlikely(vmcb->rflags & RFLAGS_UNUSUAL))
         return false;
     if (unlikely(must_credit(cpu)))
-        return false;
+        return fast_credited(cpu);
     if (likely(vmcb->exit_code == VMEXIT_CPUID))
         return fast_cpuid(cpu);
     if (vmcb->exit_code != VMEXIT_MSR || !vmcb->exit_info1)
         return false;
-    if (likely((u32)cpu->regs[RCX] == IA32_X2APIC_ICR))
-        return fast_icr(cpu);
-    return fast_selector(cpu);
+    return fast_wrmsr(cpu);
 }

@@ -61,8 +61,9 @@ void svm_stepped(struct cpu *cpu);
 /* hv/svm/run.S */
 __attribute__((noreturn)) void svm_enter(struct cpu *cpu);
 
-/* hv/svm/fast.c and slow.c, from run.S. */
+/* hv/svm/fast.c, page.c and slow.c, from run.S. */
 bool svm_fast_exit(struct cpu *cpu);
+bool svm_page_exit(struct cpu *cpu);
 void svm_slow_exit(struct cpu *cpu);
 
 /* After an emulated instruction, with RIP behind it. */

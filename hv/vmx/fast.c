@@ -2,13 +2,14 @@
  * whatever is unusual about one of them returns false before anything has changed, and
  * vmx_slow_exit does it.
  *
- * Compiled with a calling convention of its own (hv/fast.mk, hv/vmx/run.S): it calls nothing, and
- * its functions take one argument, since others would be in registers that they must keep. VMREAD
- * and VMWRITE are the dear instructions here. */
+ * Compiled with a calling convention of its own (hv/fast.mk, hv/vmx/run.S): it calls nobody
+ * else, and its functions take one argument, since others would be in registers that they must
+ * keep. VMREAD and VMWRITE are the dear instructions here. */
 #include "base/asm.h"
 #include "msr/cpuid_table.h"
 #include "hv.h"
 #include "base/msr.h"
+#include "counters/credit_fast.h"
 #include "counters/pmu.h"
 #include "apic/icr.h"
 #include "vmx/vmx.h"
@@ -38,12 +39,11 @@ static inline bool opaque(bool answer)
  * each, more than the loads. */
 #define FORGET_REGISTERS() __asm__ volatile("" : : : "memory")
 
-static inline bool fast_cpuid(struct cpu *cpu)
+/* A leaf that is passed on as it is. */
+static inline bool plain_cpuid(struct cpu *cpu)
 {
     u64 rax, rbx, rcx, rdx;
 
-    if (unlikely(!cpuid_plain_intel((u32)cpu->regs[RAX])))
-        return opaque(false);
     cpu->exits[EXIT_CPUID]++;
     FORGET_REGISTERS();
     rax = (u32)cpu->regs[RAX];
@@ -56,6 +56,13 @@ static inline bool fast_cpuid(struct cpu *cpu)
     cpu->regs[RDX] = rdx;
     vmx_advance();
     return opaque(true);
+}
+
+static inline bool fast_cpuid(struct cpu *cpu)
+{
+    if (unlikely(!cpuid_plain_intel((u32)cpu->regs[RAX])))
+        return opaque(false);
+    return plain_cpuid(cpu);
 }
 
 /* Writes what the hardware gets of a selector. It can fault only where the processor lacks the
@@ -122,6 +129,84 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
     return finish_selector(cpu, counter, low, (u32)cpu->regs[RDX]);
 }
 
+/* --- while somebody may have to be credited (counters/credit_fast.h) ----------------------------
+ */
+
+static const struct credit_layout layout = {PMU_INTEL_COUNTERS, IA32_A_PMC0, 1};
+
+static inline bool frozen(const struct cpu *cpu)
+{
+    u32 high;
+
+    if (cpu->pmu.intel.caps.version < 4)
+        return false;
+    rdmsr_halves(IA32_PERF_GLOBAL_STATUS, &high);
+    return high & GLOBAL_FROZEN >> 32;
+}
+
+static inline bool credit_fixed(struct pmu_core *core, u32 counter, u32 fields, u64 enabled)
+{
+    if (!(FIXED_FIELD(fields, counter)) || !(enabled & GLOBAL_FIXED(counter)))
+        return true;
+    if (unlikely(!credit_add(IA32_FIXED_CTR0 + counter)))
+        return false;
+    core->due |= GLOBAL_FIXED(counter);
+    return true;
+}
+
+/* Inline for what is known of `user`. */
+static inline __attribute__((always_inline)) bool credit(struct cpu *cpu, bool user)
+{
+    struct pmu_core *core = &cpu->pmu.core;
+    u64 enabled = unlikely(frozen(cpu)) ? 0 : vmx_global_ctrl(cpu);
+    u32 fields, high;
+
+    if (unlikely(!credit_selectors(core, cpu->pmu.intel.shadow, enabled, user ? RING_USR : RING_OS,
+                                   layout)))
+        return false;
+    if (likely(!(enabled & GLOBAL_FIXED_CREDITED)))
+        return true;
+    fields = rdmsr_halves(IA32_FIXED_CTR_CTRL, &high) & core->known.fixed &
+             (user ? FIXED_USR * 0x11 : FIXED_OS * 0x11);
+    return credit_fixed(core, 0, fields, enabled) && credit_fixed(core, 1, fields, enabled);
+}
+
+static __attribute__((noinline)) bool take_back(struct cpu *cpu)
+{
+    credit_take_back(&cpu->pmu.core, layout);
+    for (u32 i = 0; i < 2; i++)
+        if (cpu->pmu.core.due & GLOBAL_FIXED(i))
+            credit_subtract(IA32_FIXED_CTR0 + i);
+    return false;
+}
+
+static __attribute__((noinline)) bool credited_cpuid(struct cpu *cpu)
+{
+    if (unlikely(!credit(cpu, RIGHTS_DPL(vmread(VMCS_GUEST_ES_RIGHTS + 2 * SEG_SS)))))
+        return take_back(cpu);
+    return plain_cpuid(cpu);
+}
+
+/* Of the kernel: else it would not have exited but raised #GP (26.1.1). */
+static __attribute__((noinline)) bool credited_wrmsr(struct cpu *cpu)
+{
+    if (unlikely(!credit(cpu, false)))
+        return take_back(cpu);
+    return likely(fast_selector(cpu)) ? true : take_back(cpu);
+}
+
+/* Apart from the above, which has to save registers. */
+static __attribute__((noinline)) bool fast_credited(struct cpu *cpu)
+{
+    u64 reason = vmread(VMCS_EXIT_REASON);
+
+    if (unlikely(!cpu->pmu.core.known.valid))
+        return false;
+    if (reason == VMX_EXIT_CPUID)
+        return cpuid_plain_intel((u32)cpu->regs[RAX]) ? credited_cpuid(cpu) : false;
+    return reason == VMX_EXIT_WRMSR ? credited_wrmsr(cpu) : false;
+}
+
 static inline bool fast_exit(struct cpu *cpu, u64 global_ctrl)
 {
     u64 reason = vmread(VMCS_EXIT_REASON);
@@ -129,7 +214,7 @@ static inline bool fast_exit(struct cpu *cpu, u64 global_ctrl)
     if (unlikely(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_UNUSUAL))
         return false;
     if (unlikely(must_credit(cpu, global_ctrl)))
-        return false;
+        return fast_credited(cpu);
     if (likely(reason == VMX_EXIT_CPUID))
         return fast_cpuid(cpu);
     if (reason != VMX_EXIT_WRMSR)

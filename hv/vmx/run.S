@@ -1,7 +1,7 @@
 /* The run loop. RSP is the struct cpu of this core throughout: the VMCS has it as the host's.
  *
  * The fast way saves five registers: vmx_fast_exit is compiled (hv/fast.mk) so that it keeps RSI and R8-R11 and
- * may use RBX, and it calls nothing. RSP, RIP and RFLAGS are in the VMCS. Everything else of the guest stays loaded.
+ * may use RBX, and it calls nobody else. RSP, RIP and RFLAGS are in the VMCS. Everything else of the guest stays loaded.
  *
  * The last look at what arrived is a compare with memory, a jump and the entry: an NMI that comes in between finds
  * RIP inside the window and goes on at vmx_late (hv/host/exception.c). */

@@ -6,8 +6,9 @@
 #include "x86/guest_mem.h"
 #include "x86/insn.h"
 
-#define KNOWN_STORES 4
-#define STORE_WORDS  7 /* tables of five levels; 15 bytes in one page */
+#define KNOWN_STORES      4
+#define STORE_WORDS       7 /* tables of five levels; 15 bytes in one page */
+#define STORE_WORDS_LEAST 4 /* in long mode: a page of 1 GiB, four levels */
 
 struct known_word {
     u64 gpa, value;
@@ -18,8 +19,10 @@ struct known_store {
     u64 linear;
     struct guest_paging paging;
     struct store_insn insn;
-    u8 mode;  /* enum code_mode */
-    u8 words; /* how many of the following */
+    u8 mode;       /* enum code_mode */
+    u8 words;      /* how many of the following */
+    bool recorded; /* by the processor: `words` is 0, and two values are the bytes' first and last 8
+                    */
     struct known_word word[STORE_WORDS];
 };
 
@@ -28,7 +31,7 @@ struct known_store {
 static inline void known_stores_forget(struct known_store *known)
 {
     for (u32 i = 0; i < KNOWN_STORES; i++)
-        known[i].words = 0;
+        known[i].words = known[i].recorded = 0;
 }
 
 #endif
