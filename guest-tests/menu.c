@@ -15,8 +15,8 @@ static EFI_GUID global_guid = {
 static u32 boot_options(CHAR16 *name, u16 options[MOST])
 {
     UINTN size = MOST * sizeof options[0];
-    EFI_STATUS status = machine.firmware->RuntimeServices->GetVariable(name, &global_guid, NULL,
-                                                                       &size, options);
+    EFI_STATUS status =
+        machine.firmware->RuntimeServices->GetVariable(name, &global_guid, NULL, &size, options);
 
     return EFI_ERROR(status) ? 0 : (u32)(size / sizeof options[0]);
 }
