@@ -3,9 +3,10 @@
  * processor sees that it is stopped, and that the rest of the machine goes on. What the console
  * says is checked by tools/tests.list.
  *
- * Words: `screen`: the first letter is there too. `reset`: then the machine is reset. `check`: the
- * firmware has been told to start `cede.efi --check` after that. `later`: the next run does that
- * instead, without a fault and as an OS that uses all memory, so that --check is two boots away. */
+ * Words: `screen`: the first letter is there too. `boot`: then the boot processor asks for one,
+ * too, and nobody goes on. `reset`: then the machine is reset. `check`: the firmware has been told
+ * to start `cede.efi --check` after that. `later`: the next run does that instead, without a fault
+ * and as an OS that uses all memory, so that --check is two boots away. */
 #include "boot_next.h"
 #include "cede.h"
 #include "clock.h"
@@ -111,6 +112,9 @@ static void faulty(u64 unused)
     test_end();
     if (option_word("screen")) {
         screen_probe();
+    }
+    if (option_word("boot")) {
+        ask(FAULTY_UD2);
     }
     if (option_word("reset")) {
         reset();

@@ -69,7 +69,7 @@ demo-now: $(BUILD)/cede.efi $(BUILD)/launch.efi $(LINUX_FILES) $(PERF_GZ)
 # --- lint -----------------------------------------------------------------------------------------
 C_FILES    := $(shell find boot guest-tests hv tools -name '*.[ch]' 2>/dev/null | sort)
 SH_FILES   := tools/setup tools/linux tools/debian-kernel.sh tools/nested/build tools/demo tools/foreign tools/image \
-              tools/usb tools/usb_selftest tools/test-elsewhere tools/lib.sh .ci/run
+              tools/sign-image tools/usb tools/usb_selftest tools/test-elsewhere tools/lib.sh .ci/run
 # Why each check is off is said in tools/cppcheck.suppressions.
 CPPCHECK   := cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability,performance \
               --inline-suppr --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 -j $(JOBS) \
@@ -153,10 +153,11 @@ test-tools:
 test-elsewhere:
 	@tools/test-elsewhere
 
-# The self-test's stick (docs/hardware.md): what it does when all goes well, and when not: three cases. All of
+# The self-test's stick (docs/hardware.md): what it does when all goes well, and when not: four cases. All of
 # them, and all of its guest tests: soak.
 .PHONY: test-stick
-test-stick: $(BUILD)/cede-selftest.img $(addprefix $(BUILD)/guest-tests/,hang.efi reset.efi)
+test-stick: $(BUILD)/cede-selftest.img $(addprefix $(BUILD)/guest-tests/,faulty.efi hang.efi menu.efi mute.efi reset.efi) \
+    $(BUILD)/faulty/cede.efi
 	@tools/test-stick
 
 # tools/report on what bed P measures, and on a Cede that must be found out: 10 minutes.

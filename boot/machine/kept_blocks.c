@@ -156,6 +156,7 @@ bool kept_hold(const struct kept *block)
            kept_find(block->kind, (void *)(UINTN)(base - KEPT_ALIGN)) == block;
 }
 
+/* To memory: a reset may throw away what only the caches have, and bring the block back. */
 void kept_drop(struct kept *block)
 {
     UINTN pages = pages_of(block->size);
@@ -163,5 +164,6 @@ void kept_drop(struct kept *block)
     if (!kept_hold(block))
         return;
     block->magic = 0;
+    __asm__ volatile("clflush %0; mfence" : "+m"(block->magic));
     BS->FreePages((UINTN)block, pages);
 }

@@ -4,6 +4,7 @@
 #include "lib/kept_text.h"
 #include "lib/restart.h"
 #include "machine/kept_blocks.h"
+#include "selftest/last_words.h"
 #include "selftest/report.h"
 #include "selftest/run.h"
 #include "selftest/screen.h"
@@ -118,20 +119,15 @@ static void record_block(const struct step *step, struct kept *block, bool came_
         kept_drop(block);
 }
 
-/* Cede's panic reports, if there were any: lines more of the step's text. */
+/* Cede's panic reports of that boot, if there were any: those before it are dropped (run()). */
 static void add_last_words(struct kept *block)
 {
     struct kept *cede = kept_newest(KEPT_CEDE, NULL);
-    char line[128];
 
-    for (u32 at = 0, length; cede && at < kept_used(cede); at += length) {
-        length = MIN(kept_used(cede) - at, (u32)sizeof line - 1);
-        __builtin_memcpy(line, cede->payload + at, length);
-        line[length] = 0;
-        kept_put(block, line);
-    }
-    if (cede)
-        kept_drop(cede);
+    if (!cede)
+        return;
+    last_words_add(block, cede);
+    kept_drop(cede);
 }
 
 /* What the last boot has started. */
@@ -152,6 +148,13 @@ static void resume(void)
 
 /* --- steps --------------------------------------------------------------------------------------
  */
+/* An older boot's panic is no word on this step; `check`, the first one, has shown it. */
+static void forget_last_words(void)
+{
+    for (struct kept *at = NULL, *next; (next = kept_find(KEPT_CEDE, at)); at = next)
+        kept_drop(next);
+}
+
 static void run(const struct step *step)
 {
     struct kept *block = new_block(step);
@@ -161,6 +164,7 @@ static void run(const struct step *step)
         record(step, VERDICT_REFUSED, text, sizeof text - 1);
         return;
     }
+    forget_last_words();
     state.started = true;
     save_or_stop();
     run_boot_here_again();

@@ -74,11 +74,16 @@ static void pass_on_nmi(struct cpu *cpu)
 }
 
 /* Only where SMM is not locked (HWCR.SMMLOCK; APM 15.13.3): there the handler would run on the
- * guest's side, with its intercepts. QEMU's TCG needs it for firmware that uses SMM. */
+ * guest's side, with its intercepts. QEMU's TCG needs it for firmware that uses SMM. An NMI that
+ * came meanwhile may be a signal. */
 void svm_smi_exit(struct cpu *cpu)
 {
     open_window(cpu);
-    if (cpu->window_nmi)
+    if (!cpu->window_nmi)
+        return;
+    if (!svm.init_exits && kick_attend(cpu))
+        cpu->exits[EXIT_KICK]++;
+    else
         pass_on_nmi(cpu);
 }
 

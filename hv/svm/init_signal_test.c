@@ -241,6 +241,24 @@ static void an_nmi_that_an_smi_brings_along_is_delivered_at_the_entry(void **sta
     assert_true(core.nmi_blocked);
 }
 
+/* Where signals are NMIs; kick_attend() unblocks them. */
+static void unless_it_is_a_kick(void **state)
+{
+    (void)state;
+    kicked = true;
+    for (u32 exits = 0; exits < 2; exits++) {
+        svm.init_exits = exits;
+        core.nmi_held = core.smi_held = true;
+        core.nmi_blocked = false;
+        vmcb->event_inj = 0;
+        vmcb->exit_code = VMEXIT_SMI;
+        svm_smi_exit(cpu);
+        assert_int_equal(vmcb->event_inj, exits ? NMI_EVENT : 0);
+        assert_int_equal(cpu->exits[EXIT_KICK], 1);
+    }
+    assert_int_equal(core.smis, 2);
+}
+
 /* The guest's next IRET unblocks it. */
 static void an_nmi_comes_after_an_event_that_is_to_be_delivered_first(void **state)
 {
@@ -632,6 +650,7 @@ int main(void)
         TEST(only_an_nmi_is_noted_as_one),
         TEST(an_smi_runs_when_it_exits),
         TEST(an_nmi_that_an_smi_brings_along_is_delivered_at_the_entry),
+        TEST(unless_it_is_a_kick),
         TEST(an_nmi_comes_after_an_event_that_is_to_be_delivered_first),
         TEST(an_event_without_its_valid_bit_is_none),
         TEST(an_nmi_is_passed_on_once),

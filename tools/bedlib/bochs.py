@@ -20,7 +20,7 @@ MODELS = {"intel": "corei7_icelake_u", "amd": "ryzen"}
 AMD_MODELS = ("ryzen", "trinity_apu", "zambezi", "phenomx3_8650_toliman")
 IPS = 50000000
 SIZE_OF_FLASH = 4 << 20
-UNSUPPORTED = ("icount", "spread", "qemu", "qemu_arg", "secure_boot", "com2", "vga")
+UNSUPPORTED = ("icount", "spread", "qemu", "qemu_arg", "secure_boot", "com2", "vga", "usb", "no_serial")
 
 CONFIGURATION = """\
 display_library: nogui

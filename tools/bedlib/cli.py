@@ -58,6 +58,7 @@ def parser():
     p.add_argument("--prompt", metavar="REGEX",
                    help="--interactive without a terminal: type a line of stdin when the guest shows this; done at its end")
     p.add_argument("--vga", action="store_true", help="a display adapter: firmware has a GOP")
+    p.add_argument("--no-serial", action="store_true", help="bed Q: no serial port; the run ends by itself or in time")
     p.add_argument("--cpu", default="", metavar="MODEL",
                    help="QEMU's -cpu, e.g. max,-svm (default max; host on KVM, and on bed N)")
     p.add_argument("--accel", choices=["tcg", "kvm"], default="tcg",
@@ -68,6 +69,8 @@ def parser():
     p.add_argument("--image", metavar="IMG", help="boot this disk image as it is; FILE and its like are moot")
     p.add_argument("--image-mode", choices=("snapshot", "write", "read-only"), default="snapshot",
                    help="what becomes of writes to --image: gone with the machine (default), kept, refused; not on bed N")
+    p.add_argument("--usb", action="store_true",
+                   help="bed Q: the boot volume is a USB stick, which firmware starts if there is no --disk, or when told to")
     p.add_argument("--qemu", metavar="PATH", help="default: tools/setup's QEMU 10, else the system's")
     p.add_argument("--qemu-arg", action="append", default=[], metavar="ARG", help="passed on as it is")
     p.add_argument("--vendor", choices=["amd", "intel"], help="beds P (default intel) and N (default amd)")

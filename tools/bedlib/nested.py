@@ -17,7 +17,7 @@ TOOLS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 BUILDER = os.path.join(TOOLS, "nested", "build")
 MEMORY = 768  # MB, besides the machine's
 KERNEL = "quiet loglevel=4 panic=-1 mitigations=off tsc=reliable rcupdate.rcu_cpu_stall_suppress=1"
-UNSUPPORTED = ("icount", "spread", "skid", "pmu", "stock", "model")
+UNSUPPORTED = ("icount", "spread", "skid", "pmu", "stock", "model", "usb", "no_serial")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def add_arguments(parser):
 def check(options):
     for name in UNSUPPORTED:
         if getattr(options, name):
-            raise BedError(f"bed N has no --{name}")
+            raise BedError(f"bed N has no --{name.replace('_', '-')}")
     if options.trace and not options.log:
         raise BedError("--trace wants --log FILE: the trace goes to FILE.trace")
     options.accel = "kvm"

@@ -99,15 +99,22 @@ def disk_format(path):
 IMAGE_MODES = {"snapshot": "snapshot=on", "write": "snapshot=off", "read-only": "readonly=on"}
 
 
-def disks(images, how, how_first=None):
-    """`images`: [(path, format)], the first one is booted from first. `how`: -drive's other options"""
+def disks(images, how, how_first=None, usb=False):
+    """`images`: [(path, format)], the first one is booted from first. `how`: -drive's other options
+    `usb`: the first one is a stick, and comes last: firmware prefers what is built in."""
+    if usb:
+        yield from ("-device", "qemu-xhci")
     for number, (path, kind) in enumerate(images):
         its = how_first if how_first and number == 0 else how
+        stick = usb and number == 0
+        device = "usb-storage,removable=on" if stick else "virtio-blk-pci"
         yield from ("-drive", f"if=none,id=disk{number},format={kind},file={path},{its}",
-                    "-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}")
+                    "-device", f"{device},drive=disk{number},bootindex={len(images) if stick else number}")
 
 
 def serial(options):
+    if options.no_serial:
+        return []
     command = ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
     if options.com2:
         command += ["-chardev", f"socket,id=com2,path={options.com2},server=on,wait=off",
@@ -131,7 +138,7 @@ def guest_machine(options, path, its_firmware, its_disks):
 def command_line(options, path, image, control_fd, reset_log):
     """`reset_log` gets a line per triple fault."""
     images = [(name, disk_format(name)) for name in [image] + options.disk]
-    drives = disks(images, "snapshot=on", IMAGE_MODES[options.image_mode])
+    drives = disks(images, "snapshot=on", IMAGE_MODES[options.image_mode], options.usb)
     return [path, *data_folders(path), *accelerator(options), *serial(options),
             "-chardev", f"socket,id=control,fd={control_fd}", "-d", "cpu_reset", "-D", reset_log,
             *guest_machine(options, path, firmware(*firmware_files(options)), drives)]
