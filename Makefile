@@ -82,7 +82,7 @@ $(UNCREDITED)/cede.efi: $(UNCREDITED)/uncredited.elf $(BUILD)/cede.efi
 	@$(MAKE) --no-print-directory BUILD=$(UNCREDITED) HV_ELF=$< $@
 
 # --- unit tests: X_test.c includes the .c files it tests, and is linked with cmocka ---------------
-TEST_SRC := $(wildcard hv/*/*_test.c boot/*/*_test.c guest-tests/selftest/*_test.c tools/*_test.c)
+TEST_SRC := $(wildcard hv/*/*_test.c boot/*/*_test.c guest-tests/selftest/*_test.c tools/*_test.c tools/linux-init/*_test.c)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/test/%)
 TEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -Wno-missing-prototypes -Ihv/include -Ihv -Iboot -Iguest-tests \
                -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -DGNU_EFI_USE_MS_ABI \

@@ -34,8 +34,8 @@ help:
 # --- a Linux guest --------------------------------------------------------------------------------
 LINUX       := $(BUILD)/linux
 LINUX_FILES := $(LINUX)/initrd.gz
-LINUX_NEEDS := tools/linux tools/debian-kernel.sh tools/lib.sh $(shell find tools/linux-init tools/linux-module -type f) \
-               hv/include/hypercall.h
+LINUX_NEEDS := tools/linux tools/debian-kernel.sh tools/lib.sh $(shell find tools/linux-init tools/linux-module -type f ! -name "*_test.c") \
+               hv/include/hypercall.h hv/include/kept.h guest-tests/lib/kept_text.h
 
 $(LINUX)/initrd.gz: $(LINUX_NEEDS)
 	tools/linux $(LINUX)
@@ -195,7 +195,12 @@ USB_IMAGE := $(BUILD)/cede$(if $(filter yes,$(SELFTEST)),-selftest).img
 $(BUILD)/cede.img: $(BUILD)/cede.efi tools/image $(wildcard tools/image.d/*)
 	tools/image $@ $<
 
-STICK_FILES := $(BUILD)/cede.efi $(addprefix $(BUILD)/guest-tests/,$(addsuffix .efi,basic mp cpl3 smp apicpage startstorm pmu cost msrs measure exact))
+STICK_FILES := $(BUILD)/cede.efi $(addprefix $(BUILD)/guest-tests/,$(addsuffix .efi,basic mp cpl3 smp apicpage startstorm pmu cost msrs measure exact)) \
+               $(BUILD)/stick/linux.efi $(LINUX)/initrd.gz $(PERF_GZ)
+
+# Debian's kernel is an EFI program.
+$(BUILD)/stick/linux.efi: $(LINUX_FILES)
+	@mkdir -p $(@D) && cp $(LINUX)/vmlinuz $@
 
 $(BUILD)/cede-selftest.img: $(BUILD)/selftest.efi $(STICK_FILES) tools/image $(wildcard tools/image.d/selftest/*)
 	tools/image $@ $< tools/image.d/selftest $(STICK_FILES)

@@ -8,10 +8,13 @@
 #include "uefi/text.h"
 #include "uefi/volume.h"
 
+/* With the block's place and the time. */
+enum { OPTIONS = STEP_OPTIONS + 64 };
+
 /* What the conductor below Cede tells the one above: a configuration table, in memory that both
  * see. */
 struct order {
-    char program[32], options[96];
+    char program[32], options[OPTIONS];
 };
 
 static EFI_GUID order_guid = {
@@ -19,7 +22,7 @@ static EFI_GUID order_guid = {
 
 static EFI_STATUS start(EFI_HANDLE image, const char *name, const char *options)
 {
-    static CHAR16 wide[96], file[64];
+    static CHAR16 wide[OPTIONS], file[64];
     static u8 path[PATH_LIMIT];
     EFI_LOADED_IMAGE *self = protocol(image, &loaded_image_guid);
     const u8 *volume = self ? handle_path(self->DeviceHandle) : NULL;
@@ -92,14 +95,14 @@ static EFI_STATUS run_memory(EFI_HANDLE image, const struct step *step, struct k
 }
 
 /* `since`: when it began, Cede's start included. */
-static void test_options(const struct step *step, const struct kept *block, char out[96])
+static void test_options(const struct step *step, const struct kept *block, char out[OPTIONS])
 {
-    text_print(out, 96, "%s since=%lu report=%lx", step->options, rdtsc(), (u64)(UINTN)block);
+    text_print(out, OPTIONS, "%s since=%lu report=%lx", step->options, rdtsc(), (u64)(UINTN)block);
 }
 
 static EFI_STATUS run_bare(EFI_HANDLE image, const struct step *step, struct kept *block)
 {
-    char options[96];
+    char options[OPTIONS];
 
     test_options(step, block, options);
     return start(image, step->program, options);
@@ -120,6 +123,16 @@ static EFI_STATUS run_cede(EFI_HANDLE image, const struct step *step, struct kep
     return status;
 }
 
+/* With Secure Boot Linux lets nobody write to memory by address (lockdown), so its lines would not
+ * come back. */
+static bool is_locked_down(const struct step *step)
+{
+    u8 secure = 0;
+
+    global_variable(L"SecureBoot", &secure, sizeof secure);
+    return secure && text_equal(step->program, "linux");
+}
+
 EFI_STATUS run_step(EFI_HANDLE image, const struct step *step, struct kept *block)
 {
     static EFI_STATUS (*const kinds[])(EFI_HANDLE, const struct step *, struct kept *) = {
@@ -127,6 +140,10 @@ EFI_STATUS run_step(EFI_HANDLE image, const struct step *step, struct kept *bloc
         [STEP_CEDE] = run_cede,   [STEP_AGAIN] = run_bare,
     };
 
+    if (is_locked_down(step)) {
+        kept_put(block, "info: not with Secure Boot: Linux could not write its lines to memory\n");
+        return EFI_UNSUPPORTED;
+    }
     copy_begin(block);
     EFI_STATUS status = kinds[step->kind](image, step, block);
     copy_end();

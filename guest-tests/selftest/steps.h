@@ -7,7 +7,7 @@
 enum step_kind {
     STEP_CHECK,  /* `cede.efi --check`, which comes back */
     STEP_MEMORY, /* a warm reset: does memory outlive it? */
-    STEP_BARE,   /* a guest test, which ends in a warm reset */
+    STEP_BARE,   /* a guest test, or Linux, which ends in a warm reset */
     STEP_CEDE,   /* the same, as what Cede starts next */
     STEP_AGAIN,  /* bare once more, in a boot of its own: what differs from the first is noise */
 };
@@ -15,16 +15,19 @@ enum step_kind {
 /* The first two steps, whose verdicts say how those of the others are to be taken. */
 enum { STEP_NUMBER_CHECK, STEP_NUMBER_MEMORY, STEP_NUMBER_TESTS };
 
+/* Of a program's options: a kernel's command line is the longest. */
+#define STEP_OPTIONS 256
+
 struct step {
     enum step_kind kind;
     char program[32]; /* in \CEDE, without the ending */
-    char options[64]; /* of the program */
-    u32 seconds;      /* what it takes at most on a machine of usual size and speed */
+    char options[STEP_OPTIONS];
+    u32 seconds; /* what it takes at most on a machine of usual size and speed */
 };
 
 /* \CEDE\steps.txt: lines `bare|cede[=SECONDS] PROGRAM [OPTIONS]` are steps after those of the
- * table; with a line `only` they come in place of its guest tests. What is no such line is left
- * out. */
+ * table; with a line `only` they come in place of its guest tests. What a line does not say of a
+ * program of the table is as there. What is no such line is left out. */
 void steps_add(const char *text, size_t size);
 
 u32 steps_count(void);

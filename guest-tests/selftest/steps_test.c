@@ -35,6 +35,8 @@ static void table(void **unused)
     assert_int_equal(step.kind, STEP_BARE);
     assert_string_equal(step.program, "basic");
     assert_string_equal(step.options, "careful");
+    for (u32 i = 0; i < COUNT(tests); i++)
+        assert_true(strlen(tests[i].options) < STEP_OPTIONS);
     step = step_get(STEP_NUMBER_TESTS + COUNT(tests));
     step_name(&step, name);
     assert_string_equal(name, "again measure");
@@ -46,10 +48,12 @@ static void table(void **unused)
 static void added(void **unused)
 {
     static const char text[] = "bare hang kept=1 more\r\n\n# no step\nbare\n  cede=15 reset cf9";
-    u32 before = steps_count();
+    u32 before;
     struct step step;
 
     (void)unused;
+    extra_count = 0;
+    before = steps_count();
     steps_add(text, strlen(text));
     assert_int_equal(steps_count(), before + 2);
     step = step_get(before);
@@ -69,6 +73,31 @@ static void added(void **unused)
     assert_int_equal(steps_count(), STEP_NUMBER_TESTS + COUNT(extra));
     step = step_get(STEP_NUMBER_TESTS);
     assert_string_equal(step.program, "hang");
+}
+
+/* A program of the table has its options and its time, unless others are said. */
+static void completed(void **unused)
+{
+    static const char text[] = "bare linux\ncede=30 linux quiet\nbare=7 basic\nbare other\n";
+    u32 before;
+    struct step step;
+
+    (void)unused;
+    extra_count = 0;
+    before = steps_count();
+    steps_add(text, strlen(text));
+    step = step_get(before);
+    assert_string_equal(step.options, LINUX_OPTIONS);
+    assert_int_equal(step.seconds, 120);
+    step = step_get(before + 1);
+    assert_string_equal(step.options, "quiet");
+    assert_int_equal(step.seconds, 30);
+    step = step_get(before + 2);
+    assert_string_equal(step.options, "careful");
+    assert_int_equal(step.seconds, 7);
+    step = step_get(before + 3);
+    assert_string_equal(step.options, "");
+    assert_int_equal(step.seconds, 60);
 }
 
 static void forbidden(void **unused)
@@ -111,10 +140,8 @@ static void outcomes(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests_here[] = {
-        cmocka_unit_test(table),
-        cmocka_unit_test(forbidden),
-        cmocka_unit_test(outcomes),
-        cmocka_unit_test(added),
+        cmocka_unit_test(table),     cmocka_unit_test(forbidden), cmocka_unit_test(outcomes),
+        cmocka_unit_test(completed), cmocka_unit_test(added),
     };
 
     return cmocka_run_group_tests(tests_here, NULL, NULL);
