@@ -34,7 +34,7 @@ static const struct step first[STEP_NUMBER_TESTS] = {
 
 static const struct step again = {STEP_AGAIN, "measure", "", 120};
 
-static struct step extra[16];
+static struct step extra[32];
 static u32 extra_count;
 static bool only_extra;
 

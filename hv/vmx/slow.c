@@ -88,17 +88,22 @@ static void credit(struct cpu *cpu)
 /* What the processor does after an instruction: it counts it, ends RF, and traps if TF is set
  * (18.3.1; with BTF only branches trap). The instruction was emulated, so nothing of that happens
  * by itself. */
-static void finish_instruction(struct cpu *cpu)
+void vmx_instruction_done(struct cpu *cpu)
 {
     u64 rflags = vmread(VMCS_GUEST_RFLAGS);
 
-    vmx_advance();
     if (credit_is_due(cpu))
         credit(cpu);
     if (rflags & RFLAGS_RF)
         vmwrite(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
     if ((rflags & RFLAGS_TF) && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
         vmwrite(VMCS_PENDING_DEBUG, vmread(VMCS_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+static void finish_instruction(struct cpu *cpu)
+{
+    vmx_advance();
+    vmx_instruction_done(cpu);
 }
 
 static void handle_cpuid(struct cpu *cpu)

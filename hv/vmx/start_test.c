@@ -174,6 +174,14 @@ void vmx_before_entry(struct cpu *self)
     step("before");
 }
 
+static u32 instructions_done;
+
+void vmx_instruction_done(struct cpu *self)
+{
+    (void)self;
+    instructions_done++;
+}
+
 void vmx_enter(struct cpu *self)
 {
     assert_ptr_equal(self, cpu);
@@ -581,7 +589,9 @@ static void an_instruction_ends_or_faults(void **state)
     (void)state;
     guest_is_at(0xd01, 0xa09b);
     fake_vmcs[0x4824] = 2; /* blocking by MOV SS ends with it */
+    instructions_done = 0;
     vmx_vendor.advance(cpu, 7);
+    assert_int_equal(instructions_done, 1); /* counted, and a trap if it is single-stepped */
     assert_int_equal(fake_vmcs[0x681e], 0x107);
     assert_int_equal(fake_vmcs[0x4824], 0);
     vmx_vendor.set_rflags(cpu, 0x10002);

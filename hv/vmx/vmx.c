@@ -159,8 +159,8 @@ static void code_state(struct cpu *cpu, struct code_state *state)
 
 static void advance(struct cpu *cpu, u32 bytes)
 {
-    (void)cpu;
     vmx_go_to(vmread(VMCS_GUEST_RIP) + bytes);
+    vmx_instruction_done(cpu);
 }
 
 static void set_rflags(struct cpu *cpu, u64 value)

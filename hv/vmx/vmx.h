@@ -103,6 +103,9 @@ extern const char vmx_window_start[], vmx_window_end[], vmx_late[];
 bool vmx_fast_exit(struct cpu *cpu);
 bool vmx_fast_exit_list(struct cpu *cpu);
 void vmx_slow_exit(struct cpu *cpu);
+
+/* After an emulated instruction, with RIP behind it. */
+void vmx_instruction_done(struct cpu *cpu);
 __attribute__((noreturn)) void vmx_entry_failed(struct cpu *cpu);
 
 /* To another instruction. Ends an interrupt shadow, as the one in between would have. */
