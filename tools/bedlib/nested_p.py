@@ -10,10 +10,10 @@ UNSUPPORTED = ("com2", "secure_boot")
 MARK = "@@ "
 # An exit of Cede's is some 20,000 instructions of KVM's: at bed P's speed the firmware's timer, a hundred times a second,
 # takes a processor up.
-IPS = 600000000
+IPS = 200000000
 CONSOLE = "console=ttyS0,115200"
 # In Bochs an interrupt makes no guest exit that was entered with IF=0 in host and guest, so one that spins like that, as
-# Linux' second processor does, would never end: an NMI does it, of each 600 million cycles.
+# Linux' second processor does, would never end: an NMI does it, of each 200 million cycles.
 WATCHDOG = "nosoftlockup nmi_watchdog=1 watchdog_thresh=1"
 # Bochs wants the posted-interrupt descriptor on a page of its own (SDM 26.2.1.1: 64 bytes), so KVM is to use none.
 DEVICES = nested.Devices(
