@@ -76,7 +76,7 @@ $(UNCREDITED)/uncredited.o: guest-tests/faulty-host/uncredited.c
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
 $(UNCREDITED)/uncredited.elf: $(HV_OBJ) $(UNCREDITED)/uncredited.o hv/hv.ld
-	$(Q)ld $(HV_LDFLAGS) $(foreach vendor,amd intel,--wrap=credit_finish_$(vendor)) -o $@ $(filter %.o,$^)
+	$(Q)ld $(HV_LDFLAGS) $(foreach vendor,amd intel,--wrap=credit_begin_$(vendor)) -o $@ $(filter %.o,$^)
 
 $(UNCREDITED)/cede.efi: $(UNCREDITED)/uncredited.elf $(BUILD)/cede.efi
 	@$(MAKE) --no-print-directory BUILD=$(UNCREDITED) HV_ELF=$< $@
