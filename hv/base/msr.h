@@ -123,4 +123,7 @@
 #define RFLAGS_OF    BIT(11)
 #define RFLAGS_RF    BIT(16)
 
+/* Single-stepping and resume need care after an emulated instruction (slow.c). */
+#define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
+
 #endif

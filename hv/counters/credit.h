@@ -24,6 +24,7 @@
 #ifndef CEDE_PMU_CREDIT_H
 #define CEDE_PMU_CREDIT_H
 
+#include "base/asm.h"
 #include "cpu.h"
 
 /* Before an instruction is emulated: notes whom it will be credited to. `user`: above CPL 0. To be
@@ -76,6 +77,21 @@ static inline void credit_know(struct pmu_core *core, u32 counter, u64 selector,
 {
     core->known.selector[counter] = selector;
     core->known.rings[counter] = RINGS_OF(credited);
+}
+
+/* Whether a PMI has frozen all counters; by halves, for the fast paths' sake. */
+static inline bool credit_frozen(u32 global_status)
+{
+    u32 high;
+
+    rdmsr_halves(global_status, &high);
+    return high & GLOBAL_FROZEN >> 32;
+}
+
+/* Before version 4 the bit is reserved. */
+static inline bool credit_frozen_intel(const struct cpu *cpu)
+{
+    return cpu->pmu.intel.caps.version >= 4 && credit_frozen(IA32_PERF_GLOBAL_STATUS);
 }
 
 /* What a PMI does to GLOBAL_STATUS besides (SDM 18.4.7; AMD with PerfMonV2): it freezes the

@@ -45,7 +45,7 @@ static u64 running(u64 counters)
     if (!counters || !pmu.amd.perfmon_v2)
         return counters;
     counters &= rdmsr(MSR_PERF_GLOBAL_CTL);
-    return counters && (rdmsr(MSR_PERF_GLOBAL_STATUS) & GLOBAL_FROZEN) ? 0 : counters;
+    return counters && credit_frozen(MSR_PERF_GLOBAL_STATUS) ? 0 : counters;
 }
 
 /* hv/counters/credit_fast.h sees selectors by their shadows and names, and no VMRUN. */

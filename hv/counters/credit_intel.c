@@ -78,13 +78,8 @@ static u64 fixed_due(struct cpu *cpu, bool user)
     return due;
 }
 
-static bool frozen(const struct cpu *cpu)
-{
-    return cpu->pmu.intel.caps.version >= 4 && (rdmsr(IA32_PERF_GLOBAL_STATUS) & GLOBAL_FROZEN);
-}
-
 /* hv/counters/credit_fast.h sees selectors by their shadows, and writes counters in full width. */
-static void know_fixed(struct cpu *cpu)
+static void know_processor(struct cpu *cpu)
 {
     struct known_selectors *known = &cpu->pmu.core.known;
 
@@ -98,12 +93,12 @@ void credit_begin_intel(struct cpu *cpu, bool user, u64 global_ctrl)
     u64 due;
 
     core->due_pmi = 0;
-    know_fixed(cpu);
+    know_processor(cpu);
     due = general_due(cpu, user);
     if (global_ctrl & GLOBAL_FIXED_CREDITED)
         due |= fixed_due(cpu, user);
     due &= global_ctrl;
-    core->due = due && frozen(cpu) ? 0 : due;
+    core->due = due && credit_frozen_intel(cpu) ? 0 : due;
 }
 
 struct counter {

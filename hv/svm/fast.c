@@ -1,5 +1,5 @@
 /* The exits that a guest meets again and again: CPUID, an IPI, an event selector. A straight line;
- * whatever is unusual about one of them returns false before anything has changed, and
+ * whatever is unusual about one of them returns false and leaves nothing changed, and
  * svm_slow_exit does it.
  *
  * Compiled with a calling convention of its own (hv/fast.mk, hv/svm/run.S): it calls nobody
@@ -13,9 +13,6 @@
 #include "apic/icr.h"
 #include "svm/fast_credit.h"
 #include "svm/svm.h"
-
-/* Single-stepping and resume need care after an emulated instruction (slow.c). */
-#define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
 
 /* A leaf that is passed on as it is. */
 static inline bool plain_cpuid(struct cpu *cpu)

@@ -2,6 +2,7 @@
 #ifndef CEDE_SVM_FAST_CREDIT_H
 #define CEDE_SVM_FAST_CREDIT_H
 
+#include "counters/credit.h"
 #include "counters/credit_fast.h"
 #include "counters/pmu.h"
 #include "svm/svm.h"
@@ -22,8 +23,7 @@ static inline u64 enabled_counters(void)
 
     if (!pmu.amd.perfmon_v2)
         return PMU_AMD_ALL;
-    rdmsr_halves(MSR_PERF_GLOBAL_STATUS, &high);
-    if (unlikely(high & GLOBAL_FROZEN >> 32))
+    if (unlikely(credit_frozen(MSR_PERF_GLOBAL_STATUS)))
         return 0;
     return rdmsr_halves(MSR_PERF_GLOBAL_CTL, &high);
 }

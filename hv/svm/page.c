@@ -1,5 +1,5 @@
 /* A store to the xAPIC's page of which everything is known, which is nearly each of them: end of
- * interrupt, timer, IPI. Whatever is unusual about one returns false before anything has changed,
+ * interrupt, timer, IPI. Whatever is unusual about one returns false and leaves nothing changed,
  * and svm_slow_exit does it (apic_page_write in hv/exits/).
  *
  * Compiled like the fast path (hv/fast.mk) and called by run.S with all registers in struct cpu, of
@@ -13,9 +13,6 @@
 #include "memory/store_fetch.h"
 #include "svm/fast_credit.h"
 #include "svm/svm.h"
-
-/* Single-stepping and resume need care after an emulated instruction (slow.c). */
-#define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
 
 /* Registers that are between the guest and its APIC: TPR, EOI, SVR, ESR, ICR, LVT, the timer's.
  * Not those that start-up goes by (ID, LDR, DFR). */

@@ -1,5 +1,5 @@
 /* The exits that a guest meets again and again: CPUID and event selectors. A straight line;
- * whatever is unusual about one of them returns false before anything has changed, and
+ * whatever is unusual about one of them returns false and leaves nothing changed, and
  * vmx_slow_exit does it.
  *
  * Compiled with a calling convention of its own (hv/fast.mk, hv/vmx/run.S): it calls nobody
@@ -9,13 +9,11 @@
 #include "msr/cpuid_table.h"
 #include "hv.h"
 #include "base/msr.h"
+#include "counters/credit.h"
 #include "counters/credit_fast.h"
 #include "counters/pmu.h"
 #include "apic/icr.h"
 #include "vmx/vmx.h"
-
-/* Single-stepping and resume need care after an emulated instruction (slow.c). */
-#define RFLAGS_UNUSUAL (RFLAGS_TF | RFLAGS_RF)
 
 /* Whether an emulated instruction may have to be credited to a counter (hv/counters/credit.h): to
  * one of the selectors' while any is enabled, or to a fixed one. `enabled`: IA32_PERF_GLOBAL_CTRL.
@@ -134,16 +132,6 @@ static __attribute__((noinline)) bool fast_selector(struct cpu *cpu)
 
 static const struct credit_layout layout = {PMU_INTEL_COUNTERS, IA32_A_PMC0, 1};
 
-static inline bool frozen(const struct cpu *cpu)
-{
-    u32 high;
-
-    if (cpu->pmu.intel.caps.version < 4)
-        return false;
-    rdmsr_halves(IA32_PERF_GLOBAL_STATUS, &high);
-    return high & GLOBAL_FROZEN >> 32;
-}
-
 static inline bool credit_fixed(struct pmu_core *core, u32 counter, u32 fields, u64 enabled)
 {
     if (!(FIXED_FIELD(fields, counter)) || !(enabled & GLOBAL_FIXED(counter)))
@@ -158,7 +146,7 @@ static inline bool credit_fixed(struct pmu_core *core, u32 counter, u32 fields, 
 static inline __attribute__((always_inline)) bool credit(struct cpu *cpu, bool user)
 {
     struct pmu_core *core = &cpu->pmu.core;
-    u64 enabled = unlikely(frozen(cpu)) ? 0 : vmx_global_ctrl(cpu);
+    u64 enabled = unlikely(credit_frozen_intel(cpu)) ? 0 : vmx_global_ctrl(cpu);
     u32 fields, high;
 
     if (unlikely(!credit_selectors(core, cpu->pmu.intel.shadow, enabled, user ? RING_USR : RING_OS,

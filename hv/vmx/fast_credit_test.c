@@ -14,7 +14,6 @@ static bool write_halves(u32 msr, u32 low, u32 high);
 #include "pmu/intel.c"
 #include "counters/credit_intel.c"
 #undef credited
-#define frozen fast_frozen
 #include "pmu/denial.c"
 #include "pmu/filter.c"
 #include "pmu/policy.c"
