@@ -15,34 +15,25 @@ void kept_mention(const struct kept *last)
 }
 
 /* Whatever was written there since, a terminal gets printable characters. */
-static char printable(char c)
+static void make_printable(char *line)
 {
-    return c >= ' ' && c <= '~' ? c : '?';
-}
-
-/* From `at` on; returns where the next line begins. */
-static u32 report_line(const char *text, u32 at, u32 end)
-{
-    char line[LINE];
-    u32 length = 0;
-
-    for (; at < end && text[at] != '\n'; at++)
-        if (length < LINE - 1)
-            line[length++] = printable(text[at]);
-    line[length] = 0;
-    say_wrapped("cede: kept: ", line);
-    return at + 1;
+    for (; *line; line++)
+        if (*line < ' ' || *line > '~')
+            *line = '?';
 }
 
 static void report_text(const struct kept *last)
 {
-    const struct kept_cede *payload = (const void *)last->payload;
-    u32 end = MIN(kept_used(last), (u32)KEPT_TEXT);
+    char line[KEPT_LINE];
+    u32 end = kept_text_used(last);
 
     if (end)
         say("cede: kept: panic report of an earlier boot:\n");
-    for (u32 at = 0; at < end;)
-        at = report_line(payload->text, at, end);
+    for (u32 at = 0; at < end;) {
+        at = kept_next_line(last, at, line);
+        make_printable(line);
+        say_wrapped("cede: kept: ", line);
+    }
 }
 
 /* The one with the lowest number above `above`; NULL: none. They need not be in order: a core may

@@ -2,24 +2,6 @@
 
 #include "lib/kept_text.h"
 
-#define LINE 256 /* no line of Cede's is longer */
-
-/* From `at` on; returns where the next line begins. */
-static u32 add_line(struct kept *step, const char *text, u32 at, u32 end)
-{
-    char line[LINE];
-    u32 length = 0;
-
-    for (; at < end && text[at] != '\n'; at++)
-        if (length < LINE - 1)
-            line[length++] = text[at];
-    line[length] = 0;
-    kept_put(step, "cede: ");
-    kept_put(step, line);
-    kept_put(step, "\n");
-    return at + 1;
-}
-
 static bool ends_within_a_line(const struct kept *step)
 {
     u32 used = kept_used(step);
@@ -29,10 +11,15 @@ static bool ends_within_a_line(const struct kept *step)
 
 void last_words_add(struct kept *step, const struct kept *cede)
 {
-    u32 end = MIN(kept_used(cede), (u32)KEPT_TEXT);
+    char line[KEPT_LINE];
+    u32 end = kept_text_used(cede);
 
     if (end && ends_within_a_line(step))
         kept_put(step, "\n");
-    for (u32 at = 0; at < end;)
-        at = add_line(step, (const char *)cede->payload, at, end);
+    for (u32 at = 0; at < end;) {
+        at = kept_next_line(cede, at, line);
+        kept_put(step, "cede: ");
+        kept_put(step, line);
+        kept_put(step, "\n");
+    }
 }

@@ -59,7 +59,7 @@ static void only_text_is_read(void **state)
     memset(cede->payload, 'x', cede->size);
     cede->used = ~0U;
     last_words_add(step, cede);
-    assert_int_equal(kept_used(step), sizeof "cede: \n" - 1 + LINE - 1);
+    assert_int_equal(kept_used(step), sizeof "cede: \n" - 1 + KEPT_LINE - 1);
     memset(cede->payload, '\n', KEPT_TEXT);
     step->used = 0;
     last_words_add(step, cede);

@@ -103,4 +103,26 @@ static inline u32 kept_used(const struct kept *block)
     return MIN(used, block->size);
 }
 
+/* Bytes of Cede's text that can be read. */
+static inline u32 kept_text_used(const struct kept *cede)
+{
+    return MIN(kept_used(cede), (u32)KEPT_TEXT);
+}
+
+#define KEPT_LINE 256 /* no line of Cede's is longer */
+
+/* The line at `at` of Cede's text, of which kept_text_used() bytes can be read: as far as it fits;
+ * whatever was written there since, no byte ends it. Returns where the next one begins. */
+static inline u32 kept_next_line(const struct kept *cede, u32 at, char line[KEPT_LINE])
+{
+    const struct kept_cede *payload = (const void *)cede->payload;
+    u32 end = kept_text_used(cede), length = 0;
+
+    for (; at < end && payload->text[at] != '\n'; at++)
+        if (length < KEPT_LINE - 1)
+            line[length++] = payload->text[at] ? payload->text[at] : '?';
+    line[length] = 0;
+    return at + 1;
+}
+
 #endif
