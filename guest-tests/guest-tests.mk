@@ -48,7 +48,7 @@ guest-tests: $(PARTITION)
 # The self-test's conductor: an EFI program like the loader, with what it needs of the loader's rooms.
 SELFTEST_SRC := $(filter-out %_test.c,$(wildcard guest-tests/selftest/*.c)) guest-tests/lib/restart.c boot/sbat.S \
                 $(addprefix boot/uefi/,uefi.c mem.c text.c volume.c devpath.c refuse.c presence.c version.c) boot/next/start.c \
-                $(addprefix boot/machine/,acpi.c acpi_tables.c bridge.c cpu_ops.c kept_blocks.c memory.c memory_map.c)
+                $(addprefix boot/machine/,acpi.c acpi_tables.c bridge.c cpu_ops.c kept_blocks.c memory.c memory_map.c) hv/x86/guest_mem.c
 SELFTEST_OBJ := $(SELFTEST_SRC:%=$(BUILD)/selftest/%.o)
 
 $(BUILD)/selftest/%.o: %
@@ -56,6 +56,9 @@ $(BUILD)/selftest/%.o: %
 	$(Q)$(CC) $(BOOT_CFLAGS) -Iguest-tests -MMD -MP -c $< -o $@
 
 $(BUILD)/selftest/boot/sbat.S.o: boot/sbat.csv
+
+# The walk through page tables is the hypervisor's.
+$(BUILD)/selftest/hv/x86/guest_mem.c.o $(BUILD)/selftest/guest-tests/selftest/mapped.c.o: BOOT_CFLAGS += -Ihv
 
 # The report's head says what Cede it is of.
 $(BUILD)/selftest/boot/uefi/version.c.o: $(BUILD)/build_id

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "selftest/mapped.c"
+#include "x86/guest_mem.c"
 
 /* [0] is the page table, [4] the root of five levels. */
 static u64 tables[5][512] __attribute__((aligned(4096)));
