@@ -45,16 +45,24 @@ static void table(void **unused)
     assert_string_equal(name, "cede basic");
 }
 
-static void added(void **unused)
+/* Returns which is the first of them. */
+static u32 add_anew(const char *text)
 {
-    static const char text[] = "bare hang kept=1 more\r\n\n# no step\nbare\n  cede=15 reset cf9";
     u32 before;
-    struct step step;
 
-    (void)unused;
     extra_count = 0;
     before = steps_count();
     steps_add(text, strlen(text));
+    return before;
+}
+
+static void added(void **unused)
+{
+    static const char text[] = "bare hang kept=1 more\r\n\n# no step\nbare\n  cede=15 reset cf9";
+    u32 before = add_anew(text);
+    struct step step;
+
+    (void)unused;
     assert_int_equal(steps_count(), before + 2);
     step = step_get(before);
     assert_int_equal(step.kind, STEP_BARE);
@@ -78,14 +86,10 @@ static void added(void **unused)
 /* A program of the table has its options and its time, unless others are said. */
 static void completed(void **unused)
 {
-    static const char text[] = "bare linux\ncede=30 linux quiet\nbare=7 basic\nbare other\n";
-    u32 before;
+    u32 before = add_anew("bare linux\ncede=30 linux quiet\nbare=7 basic\nbare other\n");
     struct step step;
 
     (void)unused;
-    extra_count = 0;
-    before = steps_count();
-    steps_add(text, strlen(text));
     step = step_get(before);
     assert_string_equal(step.options, LINUX_OPTIONS);
     assert_int_equal(step.seconds, 120);

@@ -42,9 +42,7 @@ class Nested(bochs.Bochs):
         self.wire = machine.Wire(options.log, options.panic_ok)
         self.control = machine.Control(options.reboots)
         self.first_level = nested.FirstLevel(options, self.control, self.wire)
-        self.typed = options.interactive
-        self.prompt = options.prompt
-        self.console, self.their_console, self.com2 = bochs.serial_wire(self.typed)
+        self.console, self.their_console, self.com2 = bochs.serial_wire(options.interactive)
         self.unfinished = b""
 
     def settings(self):
@@ -59,8 +57,9 @@ class Nested(bochs.Bochs):
     def start(self, program, image):
         super().start(program, image)
         self.selector.register(self.console, bochs.selectors.EVENT_READ, self.on_console)
-        if self.typed:
-            self.keyboard = machine.Keyboard(self.console, self.prompt)
+        its = self.first_level.options
+        if its.interactive:
+            self.keyboard = machine.Keyboard(self.console, its.prompt)
             self.wire.listener = self.keyboard.heard
 
     def on_serial(self):
