@@ -17,23 +17,14 @@ static bool write_halves(u32 msr, u32 low, u32 high);
 #include "pmu/policy.c"
 #include "svm/fast.c"
 
-#define RUNNING (EVTSEL_EN | EVTSEL_USR | EVTSEL_OS)
-#define TOP     MASK(47, 0)
-#define ALL     (~0ULL)
+enum { SELECTORS = 6 };
+
+#include "fake/fast_credit_check.h"
 
 struct hv hv;
 struct pmu pmu;
 
-static struct filter filter, nothing;
-static u8 *block;
-static struct cpu *cpu;
 static struct vmcb *vmcb;
-static u32 pmis, fast, slow;
-
-static bool write_halves(u32 msr, u32 low, u32 high)
-{
-    return wrmsr_safe(msr, (u64)high << 32 | low);
-}
 
 void pmi_raise(const struct cpu *self, bool set_mask)
 {
@@ -41,18 +32,6 @@ void pmi_raise(const struct cpu *self, bool set_mask)
     assert_false(set_mask);
     pmis++;
 }
-
-static u64 get(u32 msr)
-{
-    return rdmsr(msr);
-}
-
-static void set(u32 msr, u64 value)
-{
-    fake.msr[fake_msr_index(msr)].value = value;
-}
-
-static const struct pmu_access access = {cpuid, rdmsr_safe, wrmsr_safe};
 
 static void allow(u32 preset, u64 modifiers)
 {
@@ -79,7 +58,7 @@ static void begin(bool v2)
     memset(&fake, 0, sizeof(fake));
     memset(block, 0, CPU_BLOCK_SIZE);
     pmu = (struct pmu){.amd = {.counters = 6, .extended = true, .perfmon_v2 = v2}};
-    for (u32 i = 0; i < 6; i++) {
+    for (u32 i = 0; i < SELECTORS; i++) {
         fake_msr(MSR_PERF_CTL + 2 * i, 0, ALL);
         fake_msr(MSR_PERF_CTR + 2 * i, 1000 * i, TOP);
     }
@@ -104,13 +83,6 @@ static int set_up(void **state)
     cpu = (struct cpu *)(block + CPU_STACK_TOP);
     vmcb = cpu_vmcb(cpu);
     begin(true);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(block);
     return 0;
 }
 
@@ -152,10 +124,10 @@ static bool counts(u32 counter)
 /* An exit, whichever way, and its credit. */
 static void instruction(u64 exit_code, u32 msr, u64 value)
 {
-    u64 expected[6];
+    u64 expected[SELECTORS];
     bool was_fast;
 
-    for (u32 i = 0; i < 6; i++)
+    for (u32 i = 0; i < SELECTORS; i++)
         expected[i] = (get(MSR_PERF_CTR + 2 * i) + counts(i)) & TOP;
     vmcb->exit_code = exit_code;
     vmcb->exit_info1 = 1;
@@ -166,7 +138,7 @@ static void instruction(u64 exit_code, u32 msr, u64 value)
     fast += was_fast;
     if (!was_fast)
         by_the_slow_way(exit_code == VMEXIT_MSR && msr >= MSR_PERF_CTL, value);
-    for (u32 i = 0; i < 6; i++)
+    for (u32 i = 0; i < SELECTORS; i++)
         assert_int_equal(get(MSR_PERF_CTR + 2 * i), expected[i]);
 }
 
@@ -180,13 +152,6 @@ static void writes_selector(u32 counter, u64 value)
 {
     vmcb->cpl = 0;
     instruction(VMEXIT_MSR, MSR_PERF_CTL + 2 * counter, value);
-}
-
-/* Since it was asked last, or told to forget. */
-static void expect_fast(u32 exits)
-{
-    assert_int_equal(fast, exits);
-    fast = slow = 0;
 }
 
 /* --- one by one ------------------------------------------------------------------------------- */
@@ -229,16 +194,6 @@ static void stopping_and_going_on_is_known(void **state)
     assert_int_equal(cpu->pmu.core.attention, 0);
 }
 
-static void know_instructions(u32 counter)
-{
-    executes_cpuid(false);
-    writes_selector(counter, RUNNING | 0xc0);
-    executes_cpuid(false);
-    fast = slow = 0;
-    executes_cpuid(false);
-    expect_fast(1);
-}
-
 static void another_filter_is_asked_anew(void **state)
 {
     (void)state;
@@ -266,7 +221,7 @@ static void a_core_that_starts_knows_nothing(void **state)
 {
     (void)state;
     know_instructions(2);
-    for (u32 i = 0; i < 6; i++)
+    for (u32 i = 0; i < SELECTORS; i++)
         set(MSR_PERF_CTL + 2 * i, 0);
     pmu_amd_start(&cpu->pmu.amd, &pmu.amd, PMU_FILTERED, &filter, &access);
     assert_false(cpu->pmu.core.known.valid);
@@ -361,16 +316,6 @@ static void policies_with_cmask_look_at_all(void **state)
     expect_fast(1);
 }
 
-/* --- all of it, in any order ------------------------------------------------------------------ */
-
-static u32 seed = 1;
-
-static u32 below(u32 limit)
-{
-    seed = seed * 1664525 + 1013904223;
-    return (u32)(((u64)seed * limit) >> 32);
-}
-
 static u64 some_selector(void)
 {
     static const u64 values[] = {0,
@@ -391,21 +336,10 @@ static u64 some_selector(void)
     return values[below(COUNT(values))];
 }
 
-static void some_policy(void)
-{
-    static const u32 presets[] = {PRESET_ARCHITECTURAL, PRESET_CORE, PRESET_ALL};
-
-    if (below(2))
-        filter = (struct filter){0};
-    else
-        allow(presets[below(3)], below(2) ? EVTSEL_CMASK | EVTSEL_INV : 0);
-    change_mode(below(2) ? PMU_FILTERED : below(2) ? PMU_FULL : PMU_OFF);
-}
-
 /* Which needs no exit. */
 static void guest_does_something(void)
 {
-    u32 counter = below(6);
+    u32 counter = below(SELECTORS);
 
     if (below(2))
         set(MSR_PERF_CTR + 2 * counter, (below(2) ? TOP : 0x3ffffffff) - below(3));
@@ -415,20 +349,6 @@ static void guest_does_something(void)
         set(MSR_PERF_GLOBAL_CTL, below(2) ? 0x3f : below(0x40));
     else if (pmu.amd.perfmon_v2)
         set(MSR_PERF_GLOBAL_STATUS, below(4) ? 0 : GLOBAL_FROZEN);
-}
-
-static void something_happens(void)
-{
-    u32 what = below(100);
-
-    if (what < 2)
-        some_policy();
-    else if (what < 20)
-        guest_does_something();
-    else if (what < 50 && cpu->pmu.core.mode != PMU_FULL)
-        writes_selector(below(6), some_selector());
-    else
-        executes_cpuid(below(2));
 }
 
 static void counts_are_the_hardwares(void **state)

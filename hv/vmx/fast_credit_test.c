@@ -19,27 +19,16 @@ static bool write_halves(u32 msr, u32 low, u32 high);
 #include "pmu/policy.c"
 #include "vmx/fast.c"
 
-#define RUNNING (EVTSEL_EN | EVTSEL_USR | EVTSEL_OS)
-#define TOP     MASK(47, 0)
-#define ALL     (~0ULL)
+enum { SELECTORS = 8, COUNTERS = SELECTORS + 2 };
 
-enum { GENERAL = 8, COUNTERS = GENERAL + 2 };
+#include "fake/fast_credit_check.h"
 
 struct hv hv;
 struct vmx vmx;
 struct pmu pmu;
 
-static struct filter filter, nothing;
 static const struct pmu_intel_limits limits = {.fixed = 7};
-static u8 *block;
-static struct cpu *cpu;
-static u32 pmis, fast, slow;
 static bool in_list; /* GLOBAL_CTRL */
-
-static bool write_halves(u32 msr, u32 low, u32 high)
-{
-    return wrmsr_safe(msr, (u64)high << 32 | low);
-}
 
 void pmi_raise(const struct cpu *self, bool set_mask)
 {
@@ -48,22 +37,10 @@ void pmi_raise(const struct cpu *self, bool set_mask)
     pmis++;
 }
 
-static u64 get(u32 msr)
-{
-    return rdmsr(msr);
-}
-
-static void set(u32 msr, u64 value)
-{
-    fake.msr[fake_msr_index(msr)].value = value;
-}
-
 static u32 counter_msr(u32 i)
 {
-    return i < GENERAL ? IA32_A_PMC0 + i : IA32_FIXED_CTR0 + i - GENERAL;
+    return i < SELECTORS ? IA32_A_PMC0 + i : IA32_FIXED_CTR0 + i - SELECTORS;
 }
-
-static const struct pmu_access access = {cpuid, rdmsr_safe, wrmsr_safe};
 
 static void allow(u32 preset, u64 modifiers)
 {
@@ -108,13 +85,13 @@ static void begin(u8 version)
     memset(fake_vmcs, 0, sizeof(fake_vmcs));
     memset(block, 0, CPU_BLOCK_SIZE);
     cpu->pmu.intel.caps = (struct pmu_intel_caps){.version = version,
-                                                  .counters = GENERAL,
+                                                  .counters = SELECTORS,
                                                   .general = 0xff,
                                                   .width = 48,
                                                   .fixed_width = 48,
                                                   .fixed = 7,
                                                   .full_width = true};
-    for (u32 i = 0; i < GENERAL; i++)
+    for (u32 i = 0; i < SELECTORS; i++)
         fake_msr(IA32_PERFEVTSEL0 + i, 0, ALL);
     for (u32 i = 0; i < COUNTERS; i++)
         fake_msr(counter_msr(i), 1000 * i, TOP);
@@ -141,13 +118,6 @@ static int set_up(void **state)
     cpu = (struct cpu *)(block + CPU_STACK_TOP);
     in_list = false;
     begin(5);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(block);
     return 0;
 }
 
@@ -201,8 +171,8 @@ static bool counts(u32 counter, bool user)
 {
     if (cpu->pmu.intel.caps.version >= 4 && (get(IA32_PERF_GLOBAL_STATUS) & GLOBAL_FROZEN))
         return false;
-    return counter < GENERAL ? general_counts(counter, user)
-                             : fixed_counts(counter - GENERAL, user);
+    return counter < SELECTORS ? general_counts(counter, user)
+                               : fixed_counts(counter - SELECTORS, user);
 }
 
 /* An exit, whichever way, and its credit. Before version 4 none wraps by it. */
@@ -237,13 +207,6 @@ static void executes_cpuid(bool user)
 static void writes_selector(u32 counter, u64 value)
 {
     instruction(VMX_EXIT_WRMSR, false, IA32_PERFEVTSEL0 + counter, value);
-}
-
-/* Since it was asked last, or told to forget. */
-static void expect_fast(u32 exits)
-{
-    assert_int_equal(fast, exits);
-    fast = slow = 0;
 }
 
 /* --- one by one ------------------------------------------------------------------------------- */
@@ -294,16 +257,6 @@ static void fixed_counters_are_not_asked_where_none_counts(void **state)
     set_global_ctrl(0xff | GLOBAL_FIXED(2));
     executes_cpuid(false);
     fake.msr[fake_msr_index(IA32_FIXED_CTR_CTRL)].number = 0;
-    fast = slow = 0;
-    executes_cpuid(false);
-    expect_fast(1);
-}
-
-static void know_instructions(u32 counter)
-{
-    executes_cpuid(false);
-    writes_selector(counter, RUNNING | 0xc0);
-    executes_cpuid(false);
     fast = slow = 0;
     executes_cpuid(false);
     expect_fast(1);
@@ -381,13 +334,13 @@ static void what_would_wrap_is_taken_back(void **state)
     for (u32 i = 0; i < COUNTERS; i++) {
         u64 old = get(counter_msr(i));
 
-        if (i >= 3 && i < GENERAL)
+        if (i >= 3 && i < SELECTORS)
             continue;
         set(counter_msr(i), TOP);
         fast = slow = pmis = 0;
         executes_cpuid(false);
         assert_int_equal(slow, 1);
-        assert_int_equal(pmis, i != GENERAL + 1);
+        assert_int_equal(pmis, i != SELECTORS + 1);
         set(counter_msr(i), 0x7ffffffff);
         executes_cpuid(false);
         assert_int_equal(slow, 2);
@@ -413,16 +366,6 @@ static void what_is_unusual_after_all_is_taken_back(void **state)
     assert_int_equal(slow, 2);
 }
 
-/* --- all of it, in any order ------------------------------------------------------------------ */
-
-static u32 seed = 1;
-
-static u32 below(u32 limit)
-{
-    seed = seed * 1664525 + 1013904223;
-    return (u32)(((u64)seed * limit) >> 32);
-}
-
 static u64 some_selector(void)
 {
     static const u64 values[] = {0,
@@ -443,21 +386,10 @@ static u64 some_selector(void)
     return values[below(COUNT(values))];
 }
 
-static void some_policy(void)
-{
-    static const u32 presets[] = {PRESET_ARCHITECTURAL, PRESET_CORE, PRESET_ALL};
-
-    if (below(2))
-        filter = (struct filter){0};
-    else
-        allow(presets[below(3)], below(2) ? EVTSEL_CMASK | EVTSEL_INV : 0);
-    change_mode(below(2) ? PMU_FILTERED : below(2) ? PMU_FULL : PMU_OFF);
-}
-
 /* Which needs no exit. */
 static void guest_does_something(void)
 {
-    u32 counter = below(GENERAL);
+    u32 counter = below(SELECTORS);
 
     if (below(2))
         set(counter_msr(below(COUNTERS)), (below(2) ? TOP : 0x3ffffffff) - below(3));
@@ -469,20 +401,6 @@ static void guest_does_something(void)
         set(IA32_FIXED_CTR_CTRL, below(0x100) & 0xbb);
     else if (cpu->pmu.intel.caps.version >= 4)
         set(IA32_PERF_GLOBAL_STATUS, below(4) ? 0 : GLOBAL_FROZEN);
-}
-
-static void something_happens(void)
-{
-    u32 what = below(100);
-
-    if (what < 2)
-        some_policy();
-    else if (what < 20)
-        guest_does_something();
-    else if (what < 50 && cpu->pmu.core.mode != PMU_FULL)
-        writes_selector(below(GENERAL), some_selector());
-    else
-        executes_cpuid(below(2));
 }
 
 static void counts_are_the_hardwares(void **state)
