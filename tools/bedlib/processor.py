@@ -1,9 +1,10 @@
 """One processor of the build machine for all of an emulated one's, where several would spoil it.
 
-In TCG each FXRSTOR, XRSTOR and FNINIT of any processor reads, changes and writes the first one's hflags2 (cpu_clear_ignne),
-without a lock. Now and then that undoes what a #VMEXIT of the first one has just cleared there, and Cede runs on under
-the guest's nested page tables. The change is one instruction: on one processor nothing comes between its halves. Firmware's waiting processors do none of the three, so guest tests may
-be spread (--spread) and take a third of the time."""
+In TCG each FXRSTOR, XRSTOR and FNINIT of any processor reads, changes and writes the first one's hflags2
+(cpu_clear_ignne), without a lock. Now and then that undoes what a #VMEXIT of the first one has just cleared there,
+and Cede runs on under the guest's nested page tables. The change is one instruction: on one processor nothing comes
+between its halves. Firmware's waiting processors do none of the three, so guest tests may be spread (--spread) and
+take a third of the time."""
 import contextlib
 import fcntl
 import os
