@@ -55,7 +55,7 @@ static void retire_many(Core &core, unsigned n)
 static void branch(Core &core, uint64_t from, bool taken)
 {
     if (tally.branch_flags & OP_BRANCH)
-        core.conditional(from, taken);
+        core.conditional(from, from + 0x100, taken);
     retire(core, OP_BRANCH | OP_CONDITIONAL);
 }
 
@@ -282,6 +282,108 @@ static void what_is_stored_only_has_reserved_bits_too(void **)
     assert_int_equal(rdmsr(core, MSR_PEBS_LD_LAT), 3);
 }
 
+/* A core that records: what becomes of what the emulator says. */
+struct Recorder : Intel {
+    using Intel::Intel;
+    Branch last = {};
+    unsigned count = 0;
+    bool on = true;
+    bool records_branches() const override
+    {
+        return on;
+    }
+    void taken(const Branch &branch) override
+    {
+        last = branch;
+        count++;
+    }
+};
+
+static void branches_are_put_together(void **)
+{
+    FakeMachine machine;
+    Recorder core(tally, machine, with(""));
+    core.changed();
+    retire(core);
+    branch(core, 0x1000, true);
+    assert_int_equal(core.count, 1);
+    assert_int_equal(core.last.from, 0x1000);
+    assert_int_equal(core.last.to, 0x1100);
+    assert_int_equal(core.last.kind, CONDITIONAL_JUMP);
+    branch(core, 0x1000, false);
+    retire(core);
+    assert_int_equal(core.count, 1);
+    core.enter_mode(MODE_USER);
+    core.far(0x2000, 0x3000, 0, false); /* SYSCALL: counted as user's, ends in the kernel */
+    retire(core, OP_BRANCH | OP_FAR);
+    assert_int_equal(core.last.kind, FAR_TRANSFER);
+    assert_int_equal(core.last.from_mode, MODE_USER);
+    assert_int_equal(core.last.to_mode, 0);
+    core.jumped(0x10, 0x20, OP_CALL | OP_INDIRECT);
+    retire(core, OP_BRANCH | OP_CALL | OP_INDIRECT);
+    assert_int_equal(core.last.kind, INDIRECT_CALL);
+    core.on = false;
+    branch(core, 0x1000, true);
+    assert_int_equal(core.count, 3);
+}
+
+static void events_are_branches_once_they_are_delivered(void **)
+{
+    FakeMachine machine;
+    Recorder core(tally, machine, with(""));
+    core.changed();
+    retire(core);
+    core.enter_mode(MODE_USER);
+    core.event_begins(0x500, MODE_USER, 3); /* its delivery faults */
+    core.event_begins(0x500, MODE_USER, 14);
+    assert_int_equal(core.count, 0);
+    core.event_ends(0x9000, 0);
+    core.enter_mode(0);
+    assert_int_equal(core.count, 1);
+    assert_int_equal(core.last.kind, EVENT);
+    assert_int_equal(core.last.vector, 14);
+    assert_int_equal(core.last.from, 0x500);
+    assert_int_equal(core.last.to, 0x9000);
+    assert_int_equal(core.last.from_mode, MODE_USER);
+    core.event_begins(0x600, 0, 32);
+    core.event_lost(); /* an exit */
+    core.event_ends(0x9000, 0);
+    assert_int_equal(core.count, 1);
+    core.enter_mode(0);
+    core.event_begins(0x700, 0, 0x80); /* INT n: one branch, the instruction's, in its mode */
+    core.far(0x6fe, 0xa000, 0, true);
+    retire(core, OP_BRANCH | OP_FAR);
+    core.event_ends(0xa000, 0);
+    assert_int_equal(core.count, 2);
+    assert_int_equal(core.last.kind, FAR_TRANSFER);
+    assert_int_equal(core.last.from, 0x6fe);
+    assert_int_equal(tally.count[BRANCHES][0], 1);
+}
+
+/* What is predicted is the guest's still when it goes on after an exit, as on the bare machine. */
+static void an_exit_forgets_no_prediction(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, 0x4300c5);
+    for (unsigned k = 0; k < 5; k++)
+        branch(core, 0x1000, false);
+    uint64_t missed = rdmsr(core, IA32_PMC0);
+    core.leaves_guest();
+    core.load_global_ctrl(0);
+    core.settle();
+    retire_many(core, 5);
+    core.enters_guest();
+    core.load_global_ctrl(1);
+    core.settle();
+    branch(core, 0x1000, false);
+    assert_int_equal(rdmsr(core, IA32_PMC0), missed);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, 0);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, 1);
+    branch(core, 0x1000, false); /* first taken for taken again */
+    assert_int_equal(rdmsr(core, IA32_PMC0), missed + 1);
+}
+
 static void freezing(void **)
 {
     FakeMachine machine;
@@ -493,6 +595,9 @@ int main(void)
         cmocka_unit_test(overflows_before_a_late_interrupt_are_one),
         cmocka_unit_test(a_flushed_line_misses_again),
         cmocka_unit_test(what_is_stored_only_has_reserved_bits_too),
+        cmocka_unit_test(branches_are_put_together),
+        cmocka_unit_test(events_are_branches_once_they_are_delivered),
+        cmocka_unit_test(an_exit_forgets_no_prediction),
         cmocka_unit_test(freezing),
         cmocka_unit_test(metrics_sum_to_all_slots),
         cmocka_unit_test(versions_enumerate_what_they_have),

@@ -35,6 +35,7 @@ static void left(Processor *p)
 {
     BX_CPU_C *c = p->cpu;
     p->leaving = false;
+    p->core->leaves_guest();
     p->intel->load_debugctl(0);
     if (c->vmcs.vmexit_ctrls1.LOAD_PERF_GLOBAL_CTRL_MSR())
         p->intel->load_global_ctrl(c->VMread64(VMCS_64BIT_HOST_IA32_PERF_GLOBAL_CTRL));
@@ -55,6 +56,7 @@ static void entering(Processor *p)
         c->VMexit(FAILED, 0);
     if (loads_debug && !Intel::legal_debugctl(debug))
         c->VMexit(FAILED, 0);
+    p->core->enters_guest();
     if (loads_global)
         p->intel->load_global_ctrl(global);
     if (loads_debug)
