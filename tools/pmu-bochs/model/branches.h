@@ -31,7 +31,8 @@ struct Branch {
     BranchKind kind;
     bool missed;                /* mispredicted */
     uint8_t from_mode, to_mode; /* tally.h: Mode */
-    uint8_t vector;             /* of an EVENT */
+    uint8_t vector;             /* of an EVENT ... */
+    bool injected;              /* ... that VM entry delivers */
 };
 
 class Branches
@@ -54,9 +55,9 @@ class Branches
 
     /* An event's delivery begins: at `from`, in `mode`. Another one that begins before delivered()
      * is a fault of the delivery, and takes its place. */
-    void delivers(uint64_t from, uint8_t mode, uint8_t vector)
+    void delivers(uint64_t from, uint8_t mode, uint8_t vector, bool injected)
     {
-        arriving = {from, 0, EVENT, false, mode, mode, vector};
+        arriving = {from, 0, EVENT, false, mode, mode, vector, injected};
         is_arriving = true;
     }
     /* It is through; -> whether there was one, and that its handler starts at `to`. */

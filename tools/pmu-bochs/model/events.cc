@@ -9,7 +9,8 @@ void Core::conditional(uint64_t from, uint64_t to, bool taken)
     tally.taken = taken;
     tally.missed = predictor.conditional(from, taken);
     if (taken)
-        branches.going({from, to, CONDITIONAL_JUMP, (bool)tally.missed, tally.mode, tally.mode, 0});
+        branches.going(
+            {from, to, CONDITIONAL_JUMP, (bool)tally.missed, tally.mode, tally.mode, 0, false});
 }
 
 static BranchKind kind_of(unsigned flags)
@@ -32,7 +33,8 @@ void Core::jumped(uint64_t from, uint64_t to, unsigned flags)
         tally.missed = predictor.returned(to);
     else if (flags & OP_INDIRECT)
         tally.missed = predictor.indirect(from, to);
-    branches.going({from, to, kind_of(flags), (bool)tally.missed, tally.mode, tally.mode, 0});
+    branches.going(
+        {from, to, kind_of(flags), (bool)tally.missed, tally.mode, tally.mode, 0, false});
 }
 
 /* Bochs delivers an INT n, INT3, INTO or INT1 like any event, and says afterwards that it was one.
@@ -44,7 +46,7 @@ void Core::far(uint64_t from, uint64_t to, uint8_t to_mode, bool interrupt)
         branches.undelivered();
     }
     if (records_branches()) /* else retired() may not be asked */
-        branches.going({from, to, FAR_TRANSFER, false, tally.mode, to_mode, 0});
+        branches.going({from, to, FAR_TRANSFER, false, tally.mode, to_mode, 0, false});
 }
 
 /* Whatever the handler's first instruction is, its mode is to look like a change, so that
@@ -54,11 +56,12 @@ void Core::event_begins(uint64_t from, uint8_t mode, uint8_t vector)
 {
     if (!records_branches())
         return;
-    if (!((tally.mode ^ mode) & MODE_GUEST)) {
+    bool injected = (tally.mode ^ mode) & MODE_GUEST;
+    if (!injected) {
         tick();
         enter_mode(MODE_UNKNOWN);
     }
-    branches.delivers(from, mode, vector);
+    branches.delivers(from, mode, vector, injected);
 }
 
 void Core::event_ends(uint64_t handler, uint8_t mode)

@@ -190,6 +190,8 @@ void pmu_initialize(unsigned cpu)
     } else {
         p->intel = new Intel(pmu_tally[cpu], *p, options);
         p->core = p->intel;
+        if (p->intel->architectural_lbr())
+            vmx_has_lbr_ctl(p);
     }
     install_cpuid_proxy(p);
 }
