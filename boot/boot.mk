@@ -43,7 +43,8 @@ $(BUILD)/%.efi: $(BUILD)/boot/%.so
 # All of it but what launch.efi has of its own.
 CEDE_SRC := boot/main.c boot/sbat.S \
             $(filter-out %_test.c %_fuzz.c,$(wildcard boot/*/*.c)) $(wildcard boot/*/*.S)
-PREFLIGHT_OBJ := $(patsubst %,$(BUILD)/boot/hv/%.o,start/preflight svm/preflight vmx/preflight vmx/controls)
+PREFLIGHT_OBJ := $(patsubst %,$(BUILD)/boot/hv/%.o,start/preflight svm/preflight vmx/preflight vmx/controls \
+                   pmu/grants pmu/grants_amd pmu/grants_intel)
 CEDE_OBJ := $(patsubst %,$(BUILD)/%.o,$(basename $(CEDE_SRC))) $(POLICY_OBJ) $(PREFLIGHT_OBJ)
 
 # The hypervisor's judgement of a processor and of a policy's text, compiled for the loader too.

@@ -234,8 +234,8 @@ static void policy_lines(void **state)
                                  "0xc0/0x00");
     bad("allow", "cede.conf:1: 'allow' and 'deny' need an event, a preset or another word");
     bad("allow = core", "cede.conf:1: '=': neither an event as 0xc0/0x00, nor architectural, core, "
-                        "all, fixed, topdown, modifier, offcore, frontend or ldlat; cede-policy "
-                        "knows names of events");
+                        "all, fixed, topdown, modifier, offcore, frontend, ldlat, everything or "
+                        "a grant; cede-policy knows names of events");
     bad("allowed = core", "cede.conf:1: unknown key 'allowed' (docs/cede.conf.md lists them)");
     good("deny uncore");
     assert_false(finish());

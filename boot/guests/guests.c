@@ -1,4 +1,5 @@
 #include "guests/guests.h"
+#include "guests/grants.h"
 
 #include "machine/cpu_ops.h"
 #include "machine/pmu_text.h"
@@ -81,6 +82,7 @@ bool guests_plan(const struct conf *conf, const struct mp *mp, const struct memo
         return false;
     }
     good = plan_memory(conf, plan) && good;
+    good = grants_plan(conf, plan) && good;
     return (plan->guest_count == 1 || has_x2apic()) && good;
 }
 

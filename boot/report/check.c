@@ -4,6 +4,7 @@
 #include "report/kept_report.h"
 #include "machine/console.h"
 #include "machine/cpu_ops.h"
+#include "guests/grants.h"
 #include "guests/guests.h"
 #include "next/next.h"
 #include "guests/partition.h"
@@ -145,6 +146,7 @@ static void judge_guests(EFI_HANDLE image, const struct conf *conf, const struct
 
     if (guests_plan(conf, mp, memory, &plan))
         guests_report(&plan);
+    grants_report(&plan);
     partitions_check(image, conf);
     judge_image(&plan, memory);
     guests_free(&plan);

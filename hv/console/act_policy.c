@@ -1,7 +1,7 @@
 /* The policy command: what the guest's selectors may name, from now on.
  *
  *     policy filtered | full | off            the mode; the list stays
- *     policy architectural | core | all       the list is this preset
+ *     policy architectural | core | all | everything        the list is this preset
  *     policy begin, allow ..., deny ..., policy commit      the list is these lines
  *
  * A list is collected and checked line by line, and put in force as a whole or not at all. A line
@@ -125,6 +125,17 @@ static void change(struct request *request, enum pmu_mode mode, const struct pmu
         say_changed(request->out, mode, policy, cores);
 }
 
+/* False: said why. */
+static bool can_be_given(struct request *request)
+{
+    enum grant_answer why;
+    enum policy_grant grant = pmu_refused(&list.policy, &why);
+
+    if (grant != GRANTS)
+        out_fail(request->out, "allow %s: %s", grant_name(grant), grant_text(why));
+    return grant == GRANTS;
+}
+
 static void commit(struct request *request)
 {
     if (!list.begun)
@@ -134,7 +145,7 @@ static void commit(struct request *request)
                  (u64)list.refused, (u64)list.policy.lines);
     else if (!policy_allows_something(&list.policy))
         out_fail(request->out, "the list allows nothing; policy off means that");
-    else
+    else if (can_be_given(request))
         change(request, PMU_FILTERED, &list.policy);
     list.refused = 0;
     list.begun = request->out->failed && list.begun;
@@ -149,7 +160,8 @@ static bool mode_named(const char *word, u32 *mode)
 }
 
 #define ALLOW "allow "
-static const char *const presets[] = {ALLOW "architectural", ALLOW "core", ALLOW "all"};
+static const char *const presets[] = {ALLOW "architectural", ALLOW "core", ALLOW "all",
+                                      ALLOW "everything"};
 
 static bool preset_rule(const char *word, const char **rule)
 {
@@ -170,7 +182,8 @@ static void unknown_word(struct out *out, const char *word)
     if (guess.name)
         out_fail(out, "policy '%s': did you mean %s?", word, guess.name);
     else
-        out_fail(out, "use filtered, full, off, architectural, core, all, begin, commit");
+        out_fail(out, "use filtered, full, off, architectural, core, all, everything, begin, "
+                      "commit");
 }
 
 void act_policy(struct request *request)

@@ -38,6 +38,25 @@ const struct command commands[] = {
 };
 const u32 command_count = COUNT(commands);
 
+/* A machine that cannot give branch records. */
+enum policy_grant pmu_refused(const struct pmu_policy *of, enum grant_answer *why)
+{
+    *why = GRANT_NOT_YET;
+    return of->grants[POLICY_ALLOW] & 1 << GRANT_LBR ? GRANT_LBR : GRANTS;
+}
+
+const char *grant_name(enum policy_grant grant)
+{
+    assert_int_equal(grant, GRANT_LBR);
+    return "lbr";
+}
+
+const char *grant_text(enum grant_answer answer)
+{
+    assert_int_equal(answer, GRANT_NOT_YET);
+    return "not here";
+}
+
 u32 guest_change_pmu(struct cpu *self, struct guest *whose, enum pmu_mode to,
                      const struct pmu_policy *list_of)
 {
@@ -122,6 +141,23 @@ static void a_wrong_line(void **state)
     assert_true(policy.events[2].exclude);
 }
 
+static void a_grant_that_cannot_be_given(void **state)
+{
+    (void)state;
+    say("policy begin");
+    say("allow core");
+    say("allow pebs");
+    say("allow lbr");
+    assert_string_equal(say("policy commit"), "allow lbr: not here");
+    assert_int_equal(answered, true);
+    assert_int_equal(changes, 0);
+    say("policy begin");
+    say("allow core");
+    say("allow pebs");
+    assert_string_equal(say("policy commit"), "policy filtered, a list of 2 lines: 4 cores");
+    assert_int_equal(policy.grants[POLICY_ALLOW], 1 << GRANT_PEBS);
+}
+
 static void a_refused_commit_keeps_the_list(void **state)
 {
     (void)state;
@@ -154,7 +190,8 @@ static void what_was_meant(void **state)
          "and eq"},
         {"policy filterd", "policy 'filterd': did you mean filtered?"},
         {"policy archtectural", "policy 'archtectural': did you mean architectural?"},
-        {"policy x", "use filtered, full, off, architectural, core, all, begin, commit"},
+        {"policy x",
+         "use filtered, full, off, architectural, core, all, everything, begin, commit"},
         {"polcy off", "no command 'polcy'; did you mean policy?"},
     };
 
@@ -175,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_list, set_up),
         cmocka_unit_test_setup(a_wrong_line, set_up),
+        cmocka_unit_test_setup(a_grant_that_cannot_be_given, set_up),
         cmocka_unit_test_setup(a_refused_commit_keeps_the_list, set_up),
         cmocka_unit_test_setup(what_was_meant, set_up),
     };

@@ -3,6 +3,7 @@
 #include "guest.h"
 #include "serial/log.h"
 #include "counters/pmu.h"
+#include "pmu/policy.h"
 
 static bool intel(void)
 {
@@ -111,6 +112,23 @@ static u32 allowed_events(const struct filter *filter)
     return events;
 }
 
+/* What is in force of the policy's grants. */
+static const char *grants_in_force(const struct guest *guest)
+{
+    static char text[40]; /* all names; the console's lock is held */
+    u32 given = guest->pmu.mode == PMU_OFF ? 0 : policy_grants(&guest->pmu.policy) & pmu.grants;
+    char *end = text;
+
+    for (; given; given &= given - 1) {
+        if (end > text)
+            *end++ = ' ';
+        for (const char *c = grant_name((enum policy_grant)__builtin_ctz(given)); *c; c++)
+            *end++ = *c;
+    }
+    *end = 0;
+    return end > text ? text : "none";
+}
+
 void show_policy(struct request *request)
 {
     const struct guest *guest = request->guest;
@@ -119,6 +137,7 @@ void show_policy(struct request *request)
     out_text(request->out, "mode", pmu_mode_names[guest->pmu.mode]);
     if (guest->pmu.mode == PMU_FILTERED)
         out_number(request->out, "allowed_events", allowed_events(guest->pmu.list));
+    out_text(request->out, "grants", grants_in_force(guest));
     out_text(request->out, "hypervisor_bit", policy->hypervisor_bit ? "on" : "off");
     out_text(request->out, "unknown_msr", policy->unknown_msr_gp ? "gp" : "pass");
 }

@@ -34,21 +34,43 @@ static void copy_filter(struct filter *to, const struct filter *from)
         words[i] = ((const u64 *)from)[i];
 }
 
+/* What a guest may have of what its policy opens. */
+static u32 features_granted(const struct guest_pmu *own)
+{
+    static const u32 features[GRANTS] = {
+        [GRANT_LBR] = BIT(FEATURE_LBR),
+        [GRANT_IBS] = BIT(FEATURE_IBS),
+        [GRANT_UNCORE] = BIT(FEATURE_UNCORE) | BIT(FEATURE_QOS_MONITOR),
+        [GRANT_ENERGY] = BIT(FEATURE_POWER),
+    };
+    u32 grants = own->mode == PMU_OFF ? 0 : policy_grants(&own->policy) & pmu.grants, granted = 0;
+
+    for (; grants; grants &= grants - 1)
+        granted |= features[__builtin_ctz(grants)];
+    return granted;
+}
+
 /* Puts mode and policy in force, for the cores of the guest that ask from now on. */
 static void activate(struct guest *guest, enum pmu_mode mode)
 {
     struct guest_pmu *own = &guest->pmu;
+    u32 before = guest->msr.granted;
 
     own->mode = (u8)mode;
     own->filter = mode == PMU_FILTERED ? own->list : &nothing;
     own->generation++;
     guest->msr.pmu = (u8)mode;
     maker()->limit(guest);
+    guest->msr.granted |= features_granted(own);
+    guest->msr.withdrawn = (guest->msr.withdrawn | before) & ~guest->msr.granted;
 }
+
+static const struct cpu_ops native = {cpuid, rdmsr, read_cr4};
 
 void pmu_prepare(const struct msr_context *context)
 {
     maker()->describe(context->family, &processor);
+    pmu.grants = grants_possible(&native, hv.info->guest_count);
 }
 
 bool pmu_prepare_guest(struct guest *guest)
@@ -128,6 +150,11 @@ void pmu_update(struct cpu *cpu)
     maker()->follow(cpu, from);
     note_stopped(cpu, from);
     vendor->permissions_changed(cpu);
+}
+
+enum policy_grant pmu_refused(const struct pmu_policy *policy, enum grant_answer *why)
+{
+    return grants_refused(&native, policy, hv.info->guest_count, why);
 }
 
 void pmu_build(const struct pmu_policy *policy)

@@ -3,6 +3,7 @@
 #define CEDE_PMU_H
 
 #include "cpu.h"
+#include "pmu_grants.h"
 #include "msr/msr_table.h"
 
 struct guest;
@@ -10,6 +11,7 @@ struct guest;
 struct pmu {
     struct pmu_amd_caps amd;     /* of these, one vendor's */
     struct pmu_intel_caps intel; /* the boot processor's; each core has its own (pmu/intel.h) */
+    u32 grants;                  /* that the processor can give, as bits of enum policy_grant */
     bool vmrun_branch; /* AMD: the processor counts VMRUN as a branch of the guest's kernel */
 };
 
@@ -26,6 +28,9 @@ void pmu_start(struct cpu *cpu);
 
 /* For a life of the guest that begins (guest.h): all counters and selectors are 0. */
 void pmu_restart(struct cpu *cpu);
+
+/* The first grant of a policy that this machine cannot give, and why; or GRANTS. */
+enum policy_grant pmu_refused(const struct pmu_policy *policy, enum grant_answer *why);
 
 /* A change of policy in its two steps (guest/change.h): what takes long, while everybody runs;
  * then, with the guest's cores stopped, that policy, unless it is NULL, and the mode. */

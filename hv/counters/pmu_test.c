@@ -33,6 +33,20 @@ static void fake_core_cpuid(u32 leaf, u32 subleaf, u32 out[4]);
 #undef selectors
 #include "counters/pmu.c"
 
+/* All machines of this test can give a sole tenant these. */
+u32 grants_possible(const struct cpu_ops *ops, u32 guests)
+{
+    assert_non_null(ops->rdmsr);
+    return guests == 1 ? 1 << GRANT_UNCORE | 1 << GRANT_ENERGY : 0;
+}
+
+enum policy_grant grants_refused(const struct cpu_ops *ops, const struct pmu_policy *policy,
+                                 u32 guests, enum grant_answer *why)
+{
+    (void)ops, (void)policy, (void)why;
+    return guests == 1 ? GRANTS : GRANT_UNCORE;
+}
+
 #define RUNNING (EVTSEL_EN | EVTSEL_USR | EVTSEL_OS)
 #define ALL     (~0ULL)
 #define DENIED  (RUNNING | 0x29)
@@ -40,6 +54,7 @@ static void fake_core_cpuid(u32 leaf, u32 subleaf, u32 out[4]);
 struct hv hv;
 const struct vendor *vendor;
 
+static struct boot_info info;
 static struct guest guest;
 static struct cpu cores[2];
 static u32 leaf_0a[4], leaf_7_edx, permissions;
@@ -129,6 +144,8 @@ static void prepare(bool intel, const struct pmu_policy *policy)
     cores[0].guest = cores[1].guest = &guest;
     hv.intel = intel;
     hv.guests = &guest;
+    hv.info = &info;
+    info.guest_count = 1;
     vendor = &fake_vendor;
     permissions = 0;
     pmu_prepare(&context);
@@ -360,6 +377,40 @@ static void modes_are_for_those_who_ask_from_now_on(void **state)
     }
 }
 
+/* Of what a policy opens the guest has what the machine can give, in every mode but off; what was
+ * there once is on record. */
+static void what_a_policy_opens_is_given_where_it_can(void **state)
+{
+    static const struct pmu_policy open = {.presets = {1 << PRESET_CORE},
+                                           .grants = {1 << GRANT_LBR | 1 << GRANT_UNCORE}};
+    static const struct pmu_policy shut = {.presets = {1 << PRESET_CORE},
+                                           .grants = {1 << GRANT_UNCORE, 1 << GRANT_UNCORE}};
+    const u32 given = BIT(FEATURE_UNCORE) | BIT(FEATURE_QOS_MONITOR) | BIT(FEATURE_CYCLES);
+    enum grant_answer why;
+
+    (void)state;
+    be_core(false);
+    prepare(true, &open);
+    assert_int_equal(guest.msr.granted, given);
+    assert_int_equal(guest.msr.withdrawn, 0);
+    pmu_adopt(&guest, PMU_FULL, NULL);
+    assert_int_equal(guest.msr.granted, given);
+    pmu_adopt(&guest, PMU_OFF, NULL);
+    assert_int_equal(guest.msr.granted, 0);
+    assert_int_equal(guest.msr.withdrawn, given);
+    pmu_adopt(&guest, PMU_FILTERED, &shut);
+    assert_int_equal(guest.msr.granted, BIT(FEATURE_CYCLES));
+    assert_int_equal(guest.msr.withdrawn, given & ~BIT(FEATURE_CYCLES));
+    pmu_adopt(&guest, PMU_FILTERED, &open);
+    assert_int_equal(guest.msr.withdrawn, 0);
+    assert_int_equal(pmu_refused(&open, &why), GRANTS);
+    info.guest_count = 2;
+    assert_int_equal(pmu_refused(&open, &why), GRANT_UNCORE);
+    pmu_prepare(&guest.msr);
+    pmu_adopt(&guest, PMU_FULL, &open);
+    assert_int_equal(guest.msr.granted, BIT(FEATURE_CYCLES));
+}
+
 static void a_core_asks_what_its_guest_has(void **state)
 {
     (void)state;
@@ -540,6 +591,7 @@ int main(void)
         cmocka_unit_test(the_usual_policy_is_architectural),
         cmocka_unit_test(each_vendors_core_events),
         cmocka_unit_test(modes_are_for_those_who_ask_from_now_on),
+        cmocka_unit_test(what_a_policy_opens_is_given_where_it_can),
         cmocka_unit_test(a_core_asks_what_its_guest_has),
         cmocka_unit_test(a_denial_says_what_where_and_when),
         cmocka_unit_test(what_filtering_stops_is_noted_on_both),

@@ -91,7 +91,7 @@ static bool reference_hits(char *what, enum reference_cpu cpu, struct reference_
         return reference_architectural(cpu, e);
     if (!strcmp(what, "core"))
         return cpu == REFERENCE_ZEN || !reference_needs_register(e);
-    return !strcmp(what, "all");
+    return !strcmp(what, "all") || !strcmp(what, "everything");
 }
 
 /* Calls back for each line with its verb and what follows; `text` is NUL-terminated. */
@@ -161,6 +161,8 @@ static void reference_add_modifiers(void *context, bool deny, char *what)
     struct reference_modifiers *m = context;
     char *rest, *word = strtok_r(what, " \t\r", &rest);
 
+    if (!strcmp(word, "everything"))
+        *(deny ? &m->denied : &m->allowed) = ~0ULL;
     if (strcmp(word, "modifier"))
         return;
     while ((word = strtok_r(NULL, " \t\r", &rest)))

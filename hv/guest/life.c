@@ -205,8 +205,10 @@ void guest_start(struct guest *guest)
     if (cpu_at(guest->boot->boot_cpu)->state == CORE_STOPPED)
         log_line("guest %u is not started: core %u is stopped for good", (u64)guest->index,
                  (u64)guest->boot->boot_cpu);
-    else
+    else {
+        guest->msr.withdrawn = 0; /* nobody uses them yet */
         guest->state = GUEST_RUNNING;
+    }
 }
 
 void guest_fail(struct cpu *self)

@@ -11,7 +11,16 @@
 
 enum policy_verb { POLICY_ALLOW, POLICY_DENY, POLICY_VERBS };
 
-enum policy_preset { PRESET_ARCHITECTURAL, PRESET_CORE, PRESET_ALL, PRESETS };
+enum policy_preset {
+    PRESET_ARCHITECTURAL,
+    PRESET_CORE,
+    PRESET_ALL,
+    PRESET_EVERYTHING, /* every event with any modifier and value, and all that can be granted */
+    PRESETS
+};
+
+/* What there is beyond the core's counters; pmu_grants.h: whether a processor can give it. */
+enum policy_grant { GRANT_LBR, GRANT_PEBS, GRANT_IBS, GRANT_UNCORE, GRANT_ENERGY, GRANTS };
 
 /* Registers that some of Intel's events need besides their selector. */
 enum policy_aux_register {
@@ -48,6 +57,7 @@ struct pmu_policy {
     u8 presets[POLICY_VERBS];    /* bits: enum policy_preset */
     u32 fixed[POLICY_VERBS];     /* bits: fixed counters */
     u64 modifiers[POLICY_VERBS]; /* selector bits */
+    u8 grants[POLICY_VERBS];     /* bits: enum policy_grant */
     u32 event_count, event_room; /* of events[], whose memory is the owner's */
     struct filter_entry *events;
     u32 aux_count;

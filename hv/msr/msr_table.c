@@ -101,11 +101,17 @@ static bool given(const struct msr_context *cpu, const struct msr_row *row)
            feature_granted(cpu->granted, row->feature);
 }
 
+/* A driver that found a feature does not expect its registers to be gone. */
+static bool lost(const struct msr_context *cpu, const struct msr_row *row)
+{
+    return row->rule == RULE_DENY && (cpu->withdrawn & BIT(row->feature)) && !given(cpu, row);
+}
+
 static struct msr_verdict row_verdict(const struct msr_context *cpu, const struct msr_row *row)
 {
     struct actions actions = given(cpu, row) ? rules[RULE_PASS] : rules[row->rule];
 
-    if (is_pmu(row->feature) && cpu->pmu == PMU_OFF)
+    if ((is_pmu(row->feature) && cpu->pmu == PMU_OFF) || lost(cpu, row))
         actions = rules[RULE_ZERO];
     return (struct msr_verdict){actions.read, actions.write, true};
 }

@@ -32,6 +32,7 @@ struct msr_context {
     bool police_icr;       /* Intel: writes to the ICR exit. On AMD they always do */
     bool partition;        /* what msr_rows_partition does not name is denied */
     u32 granted;           /* features, as bits; see FEATURES_GRANTABLE */
+    u32 withdrawn;         /* that were granted once: registers read 0, for drivers that use them */
 };
 
 struct msr_verdict {

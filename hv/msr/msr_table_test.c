@@ -373,6 +373,21 @@ static void grants_open_their_feature_only(void **state)
     assert_int_equal(msr_judge(&cpu, 0xc0010117).write, MSR_GP); /* never granted */
 }
 
+/* What was granted once is not gone for who uses it: it reads 0. What never was is absent. */
+static void a_withdrawn_feature_reads_0(void **state)
+{
+    struct msr_context cpu = {.family = ZEN4, .granted = BIT(FEATURE_IBS)};
+
+    (void)state;
+    cpu.withdrawn = BIT(FEATURE_UNCORE) | BIT(FEATURE_IBS);
+    assert_int_equal(msr_judge(&cpu, 0xc0010230).read, MSR_IGNORE);
+    assert_int_equal(msr_judge(&cpu, 0xc0010230).write, MSR_IGNORE);
+    assert_int_equal(msr_judge(&cpu, 0xc0011033).write, MSR_PASS); /* granted again */
+    assert_int_equal(msr_judge(&cpu, 0xc0010299).read, MSR_GP);
+    cpu.partition = true;
+    assert_int_equal(msr_judge(&cpu, 0xc0010230).read, MSR_GP);
+}
+
 /* Names that must never reach the processor from a guest. */
 static void nothing_runs_outside_paging(void **state)
 {
@@ -559,6 +574,7 @@ int main(void)
         cmocka_unit_test(nothing_is_counted_past_the_policy),
         cmocka_unit_test(last_branches_are_not_shown),
         cmocka_unit_test(grants_open_their_feature_only),
+        cmocka_unit_test(a_withdrawn_feature_reads_0),
         cmocka_unit_test(nothing_runs_outside_paging),
         cmocka_unit_test(map_says_what_the_table_says),
         cmocka_unit_test(the_map_has_three_ranges),

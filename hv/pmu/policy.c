@@ -23,7 +23,7 @@ const struct filter_entry policy_core_intel[] = {
 };
 
 /* Every fixed counter counts its own core. */
-static const u32 preset_fixed[PRESETS] = {0x7, 0xffff, 0xffff};
+static const u32 preset_fixed[PRESETS] = {0x7, 0xffff, 0xffff, 0xffff};
 
 const struct pmu_policy policy_default = {.presets = {1 << PRESET_ARCHITECTURAL}};
 
@@ -82,15 +82,37 @@ u32 policy_fixed(const struct pmu_policy *policy)
     return fixed_of(policy, POLICY_ALLOW) & ~fixed_of(policy, POLICY_DENY);
 }
 
+static bool everything(const struct pmu_policy *policy, enum policy_verb verb)
+{
+    return policy->presets[verb] & 1U << PRESET_EVERYTHING;
+}
+
+static u64 modifiers_of(const struct pmu_policy *policy, enum policy_verb verb)
+{
+    return everything(policy, verb) ? ~0ULL : policy->modifiers[verb];
+}
+
 u64 policy_modifiers(const struct pmu_policy *policy)
 {
-    return policy->modifiers[POLICY_ALLOW] & ~policy->modifiers[POLICY_DENY];
+    return modifiers_of(policy, POLICY_ALLOW) & ~modifiers_of(policy, POLICY_DENY);
+}
+
+static u32 grants_of(const struct pmu_policy *policy, enum policy_verb verb)
+{
+    return everything(policy, verb) ? (1U << GRANTS) - 1 : policy->grants[verb];
+}
+
+u32 policy_grants(const struct pmu_policy *policy)
+{
+    return grants_of(policy, POLICY_ALLOW) & ~grants_of(policy, POLICY_DENY);
 }
 
 bool policy_allows_aux(const struct pmu_policy *policy, enum policy_aux_register kind, u64 value)
 {
-    bool allowed = !value;
+    bool allowed = !value || everything(policy, POLICY_ALLOW);
 
+    if (value && everything(policy, POLICY_DENY))
+        return false;
     for (u32 i = 0; i < policy->aux_count; i++) {
         const struct policy_aux *aux = &policy->aux[i];
 

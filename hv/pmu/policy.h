@@ -28,6 +28,10 @@ u32 policy_fixed(const struct pmu_policy *policy);
 /* The selector bits of the modifiers that may be used; those that a format lacks mean nothing. */
 u64 policy_modifiers(const struct pmu_policy *policy);
 
+/* What it opens beyond the core's counters, as bits of enum policy_grant, whether or not a
+ * processor can give it. */
+u32 policy_grants(const struct pmu_policy *policy);
+
 /* Whether an auxiliary register may hold a value; 0 selects nothing and always may. */
 bool policy_allows_aux(const struct pmu_policy *policy, enum policy_aux_register kind, u64 value);
 

@@ -9,10 +9,11 @@
 #define HEAD      (1 + QUESTIONS * sizeof(u64))
 
 static const char *const words[] = {
-    "\nallow ", "\ndeny ", "allow ", "core",   "all",        "architectural", "modifier ", "edge ",
-    "inv ",     "cmask ",  "any ",   "in_tx ", "eq ",        "fixed 0 ",      "topdown",   "uncore",
-    "/*",       "/*/*",    "/0x00",  "/0x01",  "0xc0",       "0xc4",          "0x2e",      "0x76",
-    "-0xff",    "-0xfff",  "&0xf0",  "&1",     "offcore 1 ", "ldlat *",       "# x",       "/255",
+    "\nallow ",   "\ndeny ",    "allow ", "core",  "all",    "architectural", "modifier ",
+    "edge ",      "inv ",       "cmask ", "any ",  "in_tx ", "eq ",           "fixed 0 ",
+    "topdown",    "everything", "/*",     "/*/*",  "/0x00",  "/0x01",         "0xc0",
+    "0xc4",       "0x2e",       "0x76",   "-0xff", "-0xfff", "&0xf0",         "&1",
+    "offcore 1 ", "ldlat *",    "# x",    "/255",
 };
 
 /* Returns text that the caller frees. */

@@ -81,7 +81,7 @@ static void reads_the_rest(void **state)
          "allow fixed 0 2 15\ndeny fixed 2\nallow topdown\n"
          "allow modifier edge cmask\nallow modifier eq\ndeny modifier cmask in_tx\n"
          "allow offcore 0x3f803c0001\ndeny offcore 0x8000&0x8000\nallow ldlat *\n"
-         "deny uncore\ndeny lbr\ndeny pebs\ndeny ibs");
+         "deny uncore\nallow lbr\nallow pebs\ndeny lbr\nallow energy # x");
     assert_int_equal(policy.presets[POLICY_ALLOW], 1 << PRESET_ARCHITECTURAL | 1 << PRESET_ALL);
     assert_int_equal(policy.presets[POLICY_DENY], 1 << PRESET_CORE);
     assert_int_equal(policy.fixed[POLICY_ALLOW], 0x800d);
@@ -89,10 +89,12 @@ static void reads_the_rest(void **state)
     assert_int_equal(policy_modifiers(&policy), EVTSEL_EDGE | EVTSEL_EQ);
     assert_int_equal(policy.aux_count, 3);
     assert_int_equal(policy.event_count, 0);
+    assert_int_equal(policy_grants(&policy), 1 << GRANT_PEBS | 1 << GRANT_ENERGY);
     assert_true(policy_allows_something(&policy));
     good("");
+    assert_int_equal(policy_grants(&policy), 0);
     assert_false(policy_allows_something(&policy));
-    good("deny 1/1\nallow modifier inv\nallow offcore 1");
+    good("deny 1/1\nallow modifier inv\nallow offcore 1\nallow lbr");
     assert_false(policy_allows_something(&policy));
 }
 
@@ -133,10 +135,7 @@ static void refuses_what_is_wrong(void **state)
     bad("allow offcore 0x10000000000000000", 1, "0x10000000000000000", "a register's value");
     bad("allow offcore 18446744073709551616", 1, "18446744073709551616", "a register's value");
     bad("allow offcore 3&1", 1, "3&1", "not in MASK");
-    bad("allow uncore", 1, "uncore", "what other cores do");
-    bad("allow lbr", 1, "lbr", "not switched");
-    bad("allow pebs", 1, "pebs", "writes its samples to memory");
-    bad("allow ibs", 1, "ibs", "physical addresses");
+    bad("allow lbr 1", 1, "1", "one thing per line");
     bad("allow core\nallow \x01", 2, "", "not a text file");
     bad("allow \xc3\xa4\xc3\xb6", 1, "????", "neither an event");
     bad("allow 0123456789012345678901234567890123456789/0", 1, "0123456789012345678901234567890",
@@ -146,8 +145,9 @@ static void refuses_what_is_wrong(void **state)
 static void a_refused_line_leaves_no_trace(void **state)
 {
     static const char *const lines[] = {
-        "allow 0xc0/0x00 x", "deny core x",          "allow fixed 1 x",    "allow topdown x",
-        "allow offcore 1 x", "allow modifier inv x", "allow 0xc0/0x00/1 x"};
+        "allow 0xc0/0x00 x",   "deny core x",       "allow fixed 1 x",
+        "allow topdown x",     "allow offcore 1 x", "allow modifier inv x",
+        "allow 0xc0/0x00/1 x", "allow lbr x",       "deny everything x"};
     static const struct filter_entry untouched[2];
     struct pmu_policy before;
 
@@ -223,6 +223,31 @@ static void judges_register_values(void **state)
     assert_true(policy_allows_aux(&policy, AUX_FRONTEND, 0));
     assert_false(policy_allows_aux(&policy, AUX_FRONTEND, 0x11));
     assert_false(policy_allows_aux(&policy, AUX_FRONTEND, 0x12));
+}
+
+static void everything_but_what_is_denied(void **state)
+{
+    const u32 all = (1U << GRANTS) - 1;
+
+    (void)state;
+    good("allow everything");
+    assert_int_equal(policy_grants(&policy), all);
+    assert_int_equal(policy_fixed(&policy), 0xffff);
+    assert_true(policy_modifiers(&policy) == ~0ULL);
+    assert_true(policy_allows_aux(&policy, AUX_FRONTEND, 0x11));
+    assert_true(policy_allows_something(&policy));
+    good("allow everything\ndeny lbr\ndeny modifier any\ndeny frontend 0x11");
+    assert_int_equal(policy_grants(&policy), all & ~(1U << GRANT_LBR));
+    assert_true(policy_modifiers(&policy) == ~EVTSEL_ANY);
+    assert_false(policy_allows_aux(&policy, AUX_FRONTEND, 0x11));
+    assert_true(policy_allows_aux(&policy, AUX_FRONTEND, 0x12));
+    good("allow all\nallow lbr\nallow offcore *\nallow modifier edge\ndeny everything");
+    assert_int_equal(policy_grants(&policy) | policy_fixed(&policy), 0);
+    assert_true(policy_modifiers(&policy) == 0);
+    assert_false(policy_allows_aux(&policy, AUX_OFFCORE, 1));
+    assert_true(policy_allows_aux(&policy, AUX_OFFCORE, 0));
+    good("allow all");
+    assert_int_equal(policy_grants(&policy), 0);
 }
 
 static void the_default_is_architectural(void **state)
@@ -411,6 +436,7 @@ int main(void)
         cmocka_unit_test(finds_its_lines),
         cmocka_unit_test(presets_allow_fixed_counters),
         cmocka_unit_test(judges_register_values),
+        cmocka_unit_test(everything_but_what_is_denied),
         cmocka_unit_test(the_default_is_architectural),
         cmocka_unit_test(every_selector_follows_the_reference),
         cmocka_unit_test(order_makes_no_difference),

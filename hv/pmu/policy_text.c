@@ -233,32 +233,30 @@ static bool add_aux(struct line *line, u32 kind)
     return true;
 }
 
-static const char *const refused[] = {
-    "it counts what other cores do, in units that the whole socket shares",
-    "branch records are not switched between guest and hypervisor yet",
-    "the processor writes its samples to memory, which this version does not check",
-    "its samples have physical addresses, and it counts in the hypervisor",
-};
-
-static bool refuse_feature(struct line *line, u32 reason)
+static bool add_grant(struct line *line, u32 grant)
 {
-    return line->verb == POLICY_DENY || wrong(line, refused[reason]);
+    if (!nothing_follows(line))
+        return false;
+    line->policy->grants[line->verb] |= (u8)(1U << grant);
+    return true;
 }
 
 static const struct keyword keywords[] = {
     {"architectural", add_preset, PRESET_ARCHITECTURAL},
     {"core", add_preset, PRESET_CORE},
     {"all", add_preset, PRESET_ALL},
+    {"everything", add_preset, PRESET_EVERYTHING},
     {"fixed", add_fixed, 0},
     {"topdown", add_topdown, 0},
     {"modifier", add_modifiers, 0},
     {"offcore", add_aux, AUX_OFFCORE},
     {"frontend", add_aux, AUX_FRONTEND},
     {"ldlat", add_aux, AUX_LDLAT},
-    {"uncore", refuse_feature, 0},
-    {"lbr", refuse_feature, 1},
-    {"pebs", refuse_feature, 2},
-    {"ibs", refuse_feature, 3},
+    {"lbr", add_grant, GRANT_LBR},
+    {"pebs", add_grant, GRANT_PEBS},
+    {"ibs", add_grant, GRANT_IBS},
+    {"uncore", add_grant, GRANT_UNCORE},
+    {"energy", add_grant, GRANT_ENERGY},
 };
 
 const char *policy_keyword(u32 index)
@@ -286,8 +284,8 @@ static bool parse_what(struct line *line)
     if (keyword)
         return keyword->parse(line, keyword->argument);
     return wrong(line, "neither an event as 0xc0/0x00, nor architectural, core, all, fixed, "
-                       "topdown, modifier, offcore, frontend or ldlat; cede-policy knows names of "
-                       "events");
+                       "topdown, modifier, offcore, frontend, ldlat, everything or a grant; "
+                       "cede-policy knows names of events");
 }
 
 static bool parse_verb(struct line *line)

@@ -7,6 +7,8 @@
  *     allow fixed 0 1 2                        Intel's fixed counters; topdown: number 3
  *     allow modifier edge inv cmask            also: any, in_tx, eq
  *     allow offcore 0x3f803c0001               also: frontend, ldlat
+ *     allow lbr                                a grant; also: pebs, ibs, uncore, energy
+ *     allow everything                         all of it
  *     deny  0xd0/0x82                          # wins, wherever it stands
  *
  * Pure and without a C library: tools, loader and hypervisor run the same code. */

@@ -1,0 +1,10 @@
+/* The vendors' parts of pmu_grants.h: what of a core's own can be given. */
+#ifndef CEDE_GRANTS_PARTS_H
+#define CEDE_GRANTS_PARTS_H
+
+#include "pmu_grants.h"
+
+enum grant_answer grant_ask_amd(const struct cpu_ops *ops, enum policy_grant grant);
+enum grant_answer grant_ask_intel(const struct cpu_ops *ops, enum policy_grant grant);
+
+#endif

@@ -1,0 +1,132 @@
+/* Who may have what of the PMU beyond its counters, over fake processors. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "pmu/grants.c"
+#include "pmu/grants_amd.c"
+#include "pmu/grants_intel.c"
+
+static u32 leaf_1[4], leaf_80000001[4];
+
+static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
+{
+    assert_int_equal(subleaf, 0);
+    memset(out, 0, 16);
+    if (leaf == 0)
+        out[CPU_EAX] = 0xd;
+    if (leaf == 1)
+        memcpy(out, leaf_1, 16);
+    if (leaf == 0x80000000)
+        out[CPU_EAX] = 0x80000022;
+    if (leaf == 0x80000001)
+        memcpy(out, leaf_80000001, 16);
+}
+
+static u64 fake_rdmsr(u32 msr)
+{
+    fail_msg("MSR %x is not promised by CPUID", msr);
+    return 0;
+}
+
+static const struct cpu_ops ops = {fake_cpuid, fake_rdmsr, NULL};
+
+static void be_amd(bool ibs)
+{
+    memset(leaf_1, 0, sizeof(leaf_1));
+    memset(leaf_80000001, 0, sizeof(leaf_80000001));
+    leaf_80000001[CPU_ECX] = (u32)(BIT(2) | (ibs ? BIT(10) : 0));
+}
+
+static void be_intel(bool store)
+{
+    be_amd(false);
+    leaf_80000001[CPU_ECX] = 0;
+    leaf_1[CPU_ECX] = BIT(5);
+    leaf_1[CPU_EDX] = store ? BIT(21) : 0;
+}
+
+/* Also where one of the other guests has gone: it may come again. */
+static void the_sockets_are_a_sole_tenants(void **state)
+{
+    (void)state;
+    for (u32 intel = 0; intel < 2; intel++) {
+        if (intel)
+            be_intel(true);
+        else
+            be_amd(true);
+        for (u32 grant = GRANT_UNCORE; grant <= GRANT_ENERGY; grant++) {
+            assert_int_equal(grant_ask(&ops, grant, 1), GRANT_GIVEN);
+            assert_int_equal(grant_ask(&ops, grant, 2), GRANT_SHARED);
+            assert_int_equal(grant_ask(&ops, grant, 64), GRANT_SHARED);
+        }
+        assert_int_equal(grants_possible(&ops, 1) >> GRANT_UNCORE, 3);
+        assert_int_equal(grants_possible(&ops, 2) >> GRANT_UNCORE, 0);
+    }
+}
+
+/* A line about the other vendor's is no mistake: one file serves many machines. */
+static void what_a_processor_lacks_is_no_mistake(void **state)
+{
+    const struct pmu_policy policy = {.grants = {1 << GRANT_PEBS | 1 << GRANT_IBS}};
+    enum grant_answer why;
+
+    (void)state;
+    be_amd(false);
+    assert_int_equal(grants_refused(&ops, &policy, 1, &why), GRANTS);
+    be_intel(false);
+    assert_int_equal(grants_refused(&ops, &policy, 1, &why), GRANTS);
+    assert_int_equal(grants_possible(&ops, 1) & policy.grants[POLICY_ALLOW], 0);
+}
+
+static void the_first_that_is_refused(void **state)
+{
+    struct pmu_policy policy = {.grants = {1 << GRANT_UNCORE | 1 << GRANT_ENERGY}};
+    enum grant_answer why;
+
+    (void)state;
+    be_amd(true);
+    assert_int_equal(grants_refused(&ops, &policy, 1, &why), GRANTS);
+    assert_int_equal(grants_refused(&ops, &policy, 2, &why), GRANT_UNCORE);
+    assert_int_equal(why, GRANT_SHARED);
+    policy.grants[POLICY_DENY] = 1 << GRANT_UNCORE;
+    assert_int_equal(grants_refused(&ops, &policy, 2, &why), GRANT_ENERGY);
+    policy.grants[POLICY_DENY] |= 1 << GRANT_ENERGY;
+    assert_int_equal(grants_refused(&ops, &policy, 2, &why), GRANTS);
+}
+
+/* It means what can be had. */
+static void everything_is_never_refused(void **state)
+{
+    const struct pmu_policy policy = {.presets = {1 << PRESET_EVERYTHING}};
+    enum grant_answer why;
+
+    (void)state;
+    be_intel(true);
+    assert_int_equal(grants_refused(&ops, &policy, 2, &why), GRANTS);
+}
+
+static void each_has_its_words(void **state)
+{
+    (void)state;
+    for (u32 i = 0; i < GRANTS; i++)
+        for (u32 j = 0; j < i; j++)
+            assert_string_not_equal(grant_name(i), grant_name(j));
+    for (u32 i = 0; i < COUNT(texts); i++)
+        assert_true(strlen(grant_text(i)) > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_sockets_are_a_sole_tenants),
+        cmocka_unit_test(what_a_processor_lacks_is_no_mistake),
+        cmocka_unit_test(the_first_that_is_refused),
+        cmocka_unit_test(everything_is_never_refused),
+        cmocka_unit_test(each_has_its_words),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
