@@ -10,6 +10,7 @@
 #define read_selectors read_intel_selectors
 #undef EVENT
 #include "pmu/intel.c"
+#include "pmu/lbr_intel.c"
 #include "counters/credit_amd.c"
 #define credited          intel_credited
 #define credited_selector intel_credited_selector

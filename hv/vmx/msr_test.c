@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include "fake/fake_machine.h"
 #include "fake/fake_vmx.h"
+#include "vmx/lbr.c"
 #include "vmx/msr.c"
 #include "vmx/microcode.c"
 

@@ -83,6 +83,7 @@ static void vmxoff(void)
     step("vmxoff");
 }
 
+#include "vmx/lbr.c"
 #include "vmx/vmx.c"
 
 struct hv hv;

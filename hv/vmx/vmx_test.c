@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "fake/fake_machine.h"
 #include "fake/fake_vmx.h"
+#include "vmx/lbr.c"
 #include "vmx/state.c"
 #include "vmx/cr.c"
 #include "vmx/event.c"

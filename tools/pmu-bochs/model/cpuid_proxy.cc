@@ -46,6 +46,7 @@ class CpuidProxy : public bx_cpuid_t
 };
 
 enum : uint32_t {
+    SAPPHIRE_RAPIDS = 0x806f8, /* on an Ice Lake Linux takes LBRs for the older kind */
     ECX1_DTES64 = 1u << 2,
     ECX1_DSCPL = 1u << 4,
     ECX1_PDCM = 1u << 15,
@@ -95,6 +96,8 @@ void CpuidProxy::intel_leaf(uint32_t function, uint32_t subfunction, cpuid_funct
         leaf->eax = leaf->eax < last ? last : leaf->eax;
         break;
     case 1:
+        if (processor->intel->architectural_lbr())
+            leaf->eax = SAPPHIRE_RAPIDS;
         leaf->ecx = (leaf->ecx | ECX1_PDCM) & ~(ECX1_DTES64 | ECX1_DSCPL);
         leaf->edx &= ~EDX1_DS;
         break;
