@@ -15,7 +15,7 @@ enum { DEEPEST = 32, DEEPEST_AT = 8 };
  * may have its numbers. */
 enum { FORMAT_INFO = 5, FORMAT_INFO_2 = 7 };
 
-static void zero(u32 first, u32 count, const struct pmu_access *access)
+static void zero_range(u32 first, u32 count, const struct pmu_access *access)
 {
     for (u32 i = 0; i < count && access->wrmsr(first + i, 0); i++) {
     }
@@ -46,13 +46,13 @@ void lbr_intel_clear(const struct pmu_access *access)
         access->wrmsr(IA32_XSS, states & ~XSS_LBR);
     if (clear_architectural(access))
         return;
-    zero(MSR_LBR_SELECT, 2, access);
-    zero(MSR_LASTBRANCH_FROM, DEEPEST, access);
-    zero(MSR_LASTBRANCH_TO, DEEPEST, access);
-    zero(MSR_LASTBRANCH_FROM_AT, DEEPEST_AT, access);
-    zero(MSR_LASTBRANCH_TO_AT, DEEPEST_AT, access);
+    zero_range(MSR_LBR_SELECT, 2, access);
+    zero_range(MSR_LASTBRANCH_FROM, DEEPEST, access);
+    zero_range(MSR_LASTBRANCH_TO, DEEPEST, access);
+    zero_range(MSR_LASTBRANCH_FROM_AT, DEEPEST_AT, access);
+    zero_range(MSR_LASTBRANCH_TO_AT, DEEPEST_AT, access);
     if (kind == FORMAT_INFO || kind == FORMAT_INFO_2)
-        zero(MSR_LBR_INFO, DEEPEST, access);
+        zero_range(MSR_LBR_INFO, DEEPEST, access);
 }
 
 void lbr_intel_stop(const struct pmu_access *access)
