@@ -52,6 +52,7 @@ Access write_platform_msr(unsigned processor, uint32_t msr, uint64_t value);
 /* vmx.cc */
 void vmx_exit_begins(Processor *processor, uint32_t reason);
 void vmx_context_switch(Processor *processor);
+void vmx_has_lbr_ctl(Processor *processor);
 
 /* bed.cc: ports that a test bed has. */
 void install_bed(void);
