@@ -622,9 +622,9 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     static struct boot_guest boot = {
         .entry = 0x1000200, .boot_params = 0x10000, .cr3 = 0x18000, .gdt = 0x11000};
     static struct guest guest = {.boot = &boot, .index = 1, .io_map = 0x5000, .msr_map = 0x7000};
-    static const u64 of_the_last_life[] = {VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
+    static const u64 of_the_last_life[] = {VMCS_GUEST_DEBUGCTL,     VMCS_GUEST_SYSENTER_CS,
                                            VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
-                                           VMCS_GUEST_BNDCFGS, VMCS_GUEST_LBR_CTL};
+                                           VMCS_GUEST_BNDCFGS,      VMCS_GUEST_LBR_CTL};
 
     (void)state;
     cpu->guest = &guest;
