@@ -66,6 +66,8 @@ static u64 change_policy(struct cpu *self, u32 item)
         return change_list(self, PRESET_ARCHITECTURAL);
     case POLICY_ALL:
         return change_list(self, PRESET_ALL);
+    case POLICY_EVERYTHING:
+        return change_list(self, PRESET_EVERYTHING);
     case POLICY_ONLY_CYCLES:
         return only_cycles(self);
     case POLICY_LBR:

@@ -11,6 +11,7 @@ enum {
     POLICY_ARCHITECTURAL, /* filtered, with this list */
     POLICY_ALL,
     POLICY_ONLY_CYCLES,
+    POLICY_EVERYTHING, /* all that can be granted */
     POLICY_LBR, /* architectural, and branch records */
 };
 

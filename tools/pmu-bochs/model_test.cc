@@ -12,6 +12,7 @@ extern "C" {
 #include "model/acpi.h"
 #include "model/amd.h"
 #include "model/intel.h"
+#include "model/socket.h"
 
 using namespace pmu;
 
@@ -807,9 +808,47 @@ static void acpi_is_well_formed(void **)
     assert_int_equal(at, files.tables.size());
 }
 
+/* The socket's counters are one vendor's, run while control and global control let them, and keep
+ * their value while not. */
+static void counters_of_the_socket(void **)
+{
+    Socket socket;
+    uint64_t value;
+    socket.reset();
+    assert_int_equal(socket.rdmsr(true, 0xc0010230, 0, &value), UNKNOWN);
+    assert_int_equal(socket.rdmsr(false, 0x700, 0, &value), UNKNOWN);
+    assert_int_equal(socket.wrmsr(true, 0x701, 100, 1 << 22), DONE);
+    socket.rdmsr(true, 0x703, 200, &value);
+    assert_int_equal(value, 0);
+    socket.wrmsr(true, 0xe01, 300, 1 << 29);
+    socket.rdmsr(true, 0x703, 350, &value);
+    assert_int_equal(value, 50);
+    socket.wrmsr(true, 0x703, 350, 0xfffffffffff0);
+    socket.wrmsr(true, 0x701, 370, 0);
+    socket.rdmsr(true, 0x703, 999, &value);
+    assert_int_equal(value, 4); /* 48 bits */
+    socket.rdmsr(true, 0x702, 999, &value);
+    assert_int_equal(value, 0);
+    socket.wrmsr(true, 0x394, 1000, 1 << 22);
+    socket.wrmsr(true, 0xe01, 1000, 0);
+    socket.rdmsr(true, 0x395, 1010, &value);
+    assert_int_equal(value, 10); /* the clock heeds its own control only */
+    assert_int_equal(socket.wrmsr(true, 0x611, 0, 1), FAULT);
+    assert_int_equal(socket.rdmsr(true, 0x611, 0x1234567000, &value), DONE);
+    assert_int_equal(value, 0x1234567);
+    socket.wrmsr(false, 0xc0010246, 0, 1 << 22);
+    assert_true(socket.rdpmc(9, 77, &value));
+    assert_int_equal(value, 77);
+    assert_true(socket.rdpmc(15, 77, &value));
+    assert_int_equal(value, 0);
+    assert_false(socket.rdpmc(16, 77, &value));
+    assert_false(socket.rdpmc(5, 77, &value));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counters_of_the_socket),
         cmocka_unit_test(enabling_is_not_counted_disabling_is),
         cmocka_unit_test(a_running_counter_takes_a_write_at_once),
         cmocka_unit_test(overflow_is_at_the_wrap),

@@ -119,7 +119,7 @@ static void read_pmc(u64 index)
 static void rdpmc_indices(void)
 {
     test_begin("rdpmc");
-    for (u32 index = 6; index < 18; index++) {
+    for (u32 index = 16; index < 28; index++) {
         expect(attempt(read_pmc, index, 0) == VECTOR_GP, "index %u does not fault", index);
     }
     test_end();
@@ -153,6 +153,11 @@ static void acknowledge(void)
     wrmsr(STATUS_CLR, rdmsr(GLOBAL_STATUS));
 }
 
+static const struct socket_counter uncore[] = {{0xc0010230, 0xc0010231},
+                                               {0xc001023a, 0xc001023b},
+                                               {0xc0010240, 0xc0010241},
+                                               {0xc0010246, 0xc0010247}};
+
 void amd_probes(void)
 {
     enumeration();
@@ -171,4 +176,8 @@ void amd_probes(void)
     wrmsr(PERF_CTL + 2, SELECT_ALL | 0x100000120ULL);
     halt_probe(PERF_CTR, PERF_CTR + 2);
     all_off();
+    socket_probe(uncore, sizeof uncore / sizeof uncore[0]);
+    expect_equal("RDPMC of the data fabric's fourth", rdpmc(9), rdmsr(0xc0010247));
+    expect_equal("RDPMC of the L3's sixth", rdpmc(15), rdmsr(0xc001023b));
+    energy_probe(0xc0010299, 0xc001029b);
 }

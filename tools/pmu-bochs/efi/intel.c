@@ -272,6 +272,9 @@ static void count_here(u64 unused)
     expect_equal("instructions of a loop", with_select(INSTRUCTIONS, body_loop), 200001 + OVERHEAD);
 }
 
+#define UNCORE_GLOBAL 0xe01
+static const struct socket_counter uncore[] = {{0x394, 0x395}, {0x700, 0x702}, {0x701, 0x703}};
+
 void intel_probes(void)
 {
     enumeration();
@@ -291,4 +294,8 @@ void intel_probes(void)
     wrmsr(GLOBAL_CTRL, BIT(33) | BIT(34));
     halt_probe(FIXED_CTR + 1, FIXED_CTR + 2);
     all_off();
+    wrmsr(UNCORE_GLOBAL, BIT(29));
+    socket_probe(uncore, sizeof uncore / sizeof uncore[0]);
+    wrmsr(UNCORE_GLOBAL, 0);
+    energy_probe(0x606, 0x611);
 }

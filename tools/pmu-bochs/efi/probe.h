@@ -91,6 +91,13 @@ void user_probe(u32 user, u32 kernel);
 /* cores.c: `count` runs on every core, this one included. */
 void cores_probe(core_work *count);
 
+/* socket.c: counters of the whole socket that bit 22 of `control` switches; and energy. */
+struct socket_counter {
+    u32 control, counter;
+};
+void socket_probe(const struct socket_counter *counters, u32 count);
+void energy_probe(u32 unit, u32 status);
+
 void intel_probes(void);
 void intel_vmx_probes(void);
 void amd_probes(void);

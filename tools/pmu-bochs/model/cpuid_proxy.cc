@@ -66,6 +66,7 @@ enum : uint32_t {
     EAX6_ARAT = 1u << 2,
     EDX87_INVARIANT_TSC = 1u << 8,
     EDX87_EFFECTIVE_FREQUENCY = 1u << 10,
+    EDX87_RAPL = 1u << 14, /* AMD's; Intel has none but the MSRs */
 };
 
 static void set(cpuid_function_t *to, const CpuidLeaf &from)
@@ -141,7 +142,7 @@ void CpuidProxy::amd_leaf(uint32_t function, cpuid_function_t *leaf) const
         break;
     case 0x80000001:
         leaf->ecx =
-            (leaf->ecx | ECX81_PERFCTR_CORE) & ~(ECX81_PERFCTR_NB | ECX81_PERFCTR_LLC | ECX81_IBS);
+            (leaf->ecx | ECX81_PERFCTR_CORE | ECX81_PERFCTR_NB | ECX81_PERFCTR_LLC) & ~ECX81_IBS;
         break;
     case 0x80000008:
         leaf->ebx |= EBX88_IRPERF;
@@ -162,7 +163,7 @@ static void common_leaf(uint32_t function, cpuid_function_t *leaf)
     if (function == 6)
         set(leaf, CpuidLeaf{EAX6_ARAT, 0, 0, 0});
     if (function == 0x80000007)
-        leaf->edx = (leaf->edx | EDX87_INVARIANT_TSC) & ~EDX87_EFFECTIVE_FREQUENCY;
+        leaf->edx = (leaf->edx | EDX87_INVARIANT_TSC | EDX87_RAPL) & ~EDX87_EFFECTIVE_FREQUENCY;
 }
 
 void CpuidProxy::get_cpuid_leaf(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
@@ -180,6 +181,8 @@ int CpuidProxy::rdmsr(Bit32u msr, Bit64u *value)
     uint64_t it = 0;
     int result = processor->core->rdmsr(msr, &it);
     if (result == UNKNOWN)
+        result = the_socket.rdmsr(processor->intel, msr, processor->clock(), &it);
+    if (result == UNKNOWN)
         result = read_platform_msr(processor->number, msr, &it);
     *value = it;
     return result == UNKNOWN ? inner->rdmsr(msr, value) : result;
@@ -188,6 +191,8 @@ int CpuidProxy::rdmsr(Bit32u msr, Bit64u *value)
 int CpuidProxy::wrmsr(Bit32u msr, Bit64u value)
 {
     int result = processor->core->wrmsr(msr, value);
+    if (result == UNKNOWN)
+        result = the_socket.wrmsr(processor->intel, msr, processor->clock(), value);
     if (result == UNKNOWN)
         result = write_platform_msr(processor->number, msr, value);
     return result == UNKNOWN ? inner->wrmsr(msr, value) : result;

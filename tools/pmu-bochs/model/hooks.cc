@@ -17,6 +17,7 @@ namespace pmu
 
 Processor processors[MOST_PROCESSORS];
 Options options;
+Socket the_socket;
 
 uint64_t Processor::clock()
 {
@@ -206,8 +207,10 @@ void pmu_reset(unsigned cpu, unsigned type)
     processors[cpu].core->reset();
     processors[cpu].leaving = false;
     reset_platform_msrs(cpu, processors[cpu].intel != nullptr);
-    if (cpu == 0)
+    if (cpu == 0) {
+        the_socket.reset();
         bed_reset();
+    }
 }
 
 /* What an opcode is, from Bochs' name for it, e.g. "BX_IA_JMP_Eq". */

@@ -19,6 +19,7 @@
 #include "amd.h"
 #include "intel.h"
 #include "options.h"
+#include "socket.h"
 
 namespace pmu
 {
@@ -37,6 +38,7 @@ struct Processor : Machine {
 
 extern Processor processors[];
 extern Options options;
+extern Socket the_socket;
 
 /* cpuid_proxy.cc: puts itself between Bochs and its CPU model. */
 void install_cpuid_proxy(Processor *processor);

@@ -17,6 +17,11 @@ void commit(BX_CPU_C *c, bxInstruction_c *i)
 
 using namespace pmu;
 
+static bool read_counter(Processor &p, uint32_t index, uint64_t *value)
+{
+    return p.core->rdpmc(index, value) || (!p.intel && the_socket.rdpmc(index, p.clock(), value));
+}
+
 /* SDM 2, RDPMC: CR4.PCE or CPL 0, or real mode; then the intercept (3C 26.1.3, APM 15.9); then the
  * index. */
 extern "C" void __wrap__ZN8BX_CPU_C5RDPMCEP15bxInstruction_c(BX_CPU_C *c, bxInstruction_c *i)
@@ -28,7 +33,7 @@ extern "C" void __wrap__ZN8BX_CPU_C5RDPMCEP15bxInstruction_c(BX_CPU_C *c, bxInst
     if (c->in_svm_guest && (c->vmcb->ctrls.intercept_vector[0] & 1u << SVM_INTERCEPT0_RDPMC))
         c->Svm_Vmexit(SVM_VMEXIT_RDPMC);
     uint64_t value;
-    if (!processors[c->which_cpu()].core->rdpmc(c->get_reg32(BX_32BIT_REG_ECX), &value))
+    if (!read_counter(processors[c->which_cpu()], c->get_reg32(BX_32BIT_REG_ECX), &value))
         c->exception(BX_GP_EXCEPTION, 0);
     c->set_reg64(BX_64BIT_REG_RAX, GET32L(value));
     c->set_reg64(BX_64BIT_REG_RDX, GET32H(value));

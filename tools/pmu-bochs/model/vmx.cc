@@ -116,6 +116,14 @@ static void fail_with(BX_CPU_C *c, unsigned error)
     c->VMwrite32(VMCS_32BIT_INSTRUCTION_ERROR, error);
 }
 
+/* With external-interrupt exiting an interrupt exits whatever RFLAGS.IF is (SDM 3C 26.2). Bochs
+ * decides that when IF changes in a guest, and not where one is entered with IF clear. */
+static void unmask_interrupts(BX_CPU_C *c)
+{
+    if (c->in_vmx_guest)
+        c->handleInterruptMaskChange();
+}
+
 /* VMLAUNCH and VMRESUME, by the linker's --wrap. SDM 3C 27.2.2: reserved bits in the host's
  * PERF_GLOBAL_CTRL are VM-entry error 8. Wrong control fields, which come first on hardware, come
  * second here. */
@@ -133,4 +141,5 @@ extern "C" void __wrap__ZN8BX_CPU_C8VMLAUNCHEP15bxInstruction_c(BX_CPU_C *c, bxI
         }
     }
     __real__ZN8BX_CPU_C8VMLAUNCHEP15bxInstruction_c(c, i);
+    unmask_interrupts(c);
 }
