@@ -9,6 +9,8 @@ static const char *const texts[] = {
     [GRANT_ABSENT] = "this processor has none",
     [GRANT_SHARED] = "it counts what the whole socket does, and other guests are on it: only "
                      "without [guest] sections",
+    [GRANT_UNSWITCHED] = "this processor does not switch branch records between guest and "
+                         "hypervisor (no LBR virtualization)",
     [GRANT_NO_CONTROL] = "this processor's VT-x has no controls that clear it at exits and load it "
                          "at entries",
     [GRANT_NOT_YET] = "this version of Cede does not keep it apart from the hypervisor's own",

@@ -16,7 +16,7 @@ void pmu_conditional(unsigned cpu, uint64_t from, uint64_t to, bool taken);
 void pmu_unconditional(unsigned cpu, unsigned what, uint64_t from, uint64_t to);
 void pmu_far_branch(unsigned cpu, unsigned what, uint64_t from, uint64_t to);
 void pmu_delivers(unsigned cpu, unsigned vector);
-void pmu_memory(unsigned cpu, uint64_t address, unsigned length);
+void pmu_memory(unsigned cpu, uint64_t linear, uint64_t physical, unsigned length, unsigned rw);
 void pmu_line_flushed(unsigned cpu, uint64_t address);
 void pmu_interrupt(unsigned cpu);
 void pmu_halted(unsigned cpu);
@@ -82,7 +82,7 @@ void pmu_start(void);
 #define BX_INSTR_LIN_ACCESS(cpu, linear, physical, length, type, rw) \
     do {                                                             \
         if (pmu::hot_cores && pmu_tally[cpu].watch_memory)           \
-            pmu_memory(cpu, physical, length);                       \
+            pmu_memory(cpu, linear, physical, length, rw);           \
     } while (0)
 #define BX_INSTR_PHY_ACCESS(cpu, physical, length, type, rw)
 #define BX_INSTR_INP(port, length)
