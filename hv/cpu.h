@@ -66,11 +66,12 @@ struct vmx_cpu {
     u32 reason;          /* of the last exit that took the slow path, for the console */
     /* IA32_PERF_GLOBAL_CTRL without the control that saves it: the exit stores the guest's where
      * the entry loads it from, and then loads the host's (SDM 27.4, 28.4: aligned, 16 bytes each).
-     */
-    struct {
+     * IA32_PEBS_ENABLE beside it while the guest's is not 0 (hv/vmx/pebs.c), so placed that it is
+     * set before the counters run, and cleared after them. */
+    struct msr_entry {
         u32 msr, reserved;
         u64 value;
-    } __attribute__((aligned(16))) guest_global, host_global;
+    } __attribute__((aligned(16))) guest_pebs, guest_global, host_global, host_pebs;
 };
 
 /* What a guest was doing when it was stopped. Other registers are in struct cpu. */

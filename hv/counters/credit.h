@@ -11,7 +11,8 @@
  *
  * A counter that wraps sets its status bit and raises a PMI as LVTPC says, once. Before version 4
  * Intel's status bits cannot be set by software: there a counter stays at its maximum, the guest's
- * next instruction overflows it in hardware, and one event is lost. Lost too is a credit to a
+ * next instruction overflows it in hardware, and one event is lost. Likewise where PEBS is enabled
+ * for the counter: its record is the processor's to write. Lost too is a credit to a
  * counter whose value cannot be written (no full-width writes, SDM 20.2.6).
  *
  * Some of Intel's processors count an exit and entry as an instruction by themselves

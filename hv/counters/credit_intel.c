@@ -126,12 +126,13 @@ static bool can_write(const struct pmu_intel_caps *caps, const struct counter *c
 }
 
 /* -> it overflowed */
-static bool add_one(const struct pmu_intel_caps *caps, u32 bit)
+static bool add_one(const struct cpu *cpu, u32 bit)
 {
+    const struct pmu_intel_caps *caps = &cpu->pmu.intel.caps;
     struct counter counter = counter_of(caps, bit);
     u64 value = (rdmsr(counter.msr) + 1) & MASK(counter.width - 1, 0);
 
-    if (!can_write(caps, &counter, value))
+    if (!can_write(caps, &counter, value) || (!value && (cpu->vmx.guest_pebs.value >> bit & 1)))
         return false;
     wrmsr(counter.msr, value);
     return !value;
@@ -143,7 +144,7 @@ u64 credit_finish_intel(struct cpu *cpu)
 
     cpu->pmu.core.due = 0;
     for (; left; left &= left - 1)
-        if (unlikely(add_one(&cpu->pmu.intel.caps, (u32)__builtin_ctzll(left))))
+        if (unlikely(add_one(cpu, (u32)__builtin_ctzll(left))))
             wrapped |= left & -left;
     return wrapped;
 }

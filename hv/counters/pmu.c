@@ -1,6 +1,7 @@
 #include "counters/pmu_vendor.h"
 #include "base/asm.h"
 #include "guest.h"
+#include "memory/memory.h"
 #include "base/tsc.h"
 #include "vendor.h"
 
@@ -39,6 +40,7 @@ static u32 features_granted(const struct guest_pmu *own)
 {
     static const u32 features[GRANTS] = {
         [GRANT_LBR] = BIT(FEATURE_LBR),
+        [GRANT_PEBS] = BIT(FEATURE_PEBS),
         [GRANT_IBS] = BIT(FEATURE_IBS),
         [GRANT_UNCORE] = BIT(FEATURE_UNCORE) | BIT(FEATURE_QOS_MONITOR),
         [GRANT_ENERGY] = BIT(FEATURE_POWER),
@@ -62,6 +64,8 @@ static void activate(struct guest *guest, enum pmu_mode mode)
     guest->msr.pmu = (u8)mode;
     maker()->limit(guest);
     guest->msr.granted |= features_granted(own);
+    if (feature_granted(guest->msr.granted, FEATURE_PEBS))
+        memory_show_hidden(guest);
     guest->msr.withdrawn = (guest->msr.withdrawn | before) & ~guest->msr.granted;
 }
 

@@ -72,7 +72,9 @@ static u64 misc_enable(const struct cpu *cpu, u64 value)
 {
     if (cpu->pmu.core.mode == PMU_OFF)
         value &= ~MISC_ENABLE_PERFMON;
-    return value | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
+    if (!feature_granted(cpu->guest->msr.granted, FEATURE_PEBS))
+        value |= MISC_ENABLE_NO_PEBS;
+    return value | MISC_ENABLE_NO_BTS;
 }
 
 /* The host's tables have XD bits, and VM entry loads EFER.NXE: firmware's choice may only be

@@ -30,7 +30,9 @@ static const struct reset_msrs {
     {0x1d9, 0x1d9, 0},           /* DEBUGCTL */
     {0x1db, 0x1de, 0},           /* last branch */
     {0x329, 0x329, 0},           /* PERF_METRICS */
+    {0x3f1, 0x3f2, 0},           /* PEBS_ENABLE, PEBS_DATA_CFG */
     {0x3f6, 0x3f7, 0},           /* PEBS_LD_LAT, PEBS_FRONTEND */
+    {0x600, 0x600, 0},           /* DS_AREA */
     {0x6a0, 0x6a0, 0},           /* U_CET */
     {0x6a2, 0x6a2, 0},           /* S_CET */
     {0x6a4, 0x6a8, 0},           /* shadow stack pointers */

@@ -11,6 +11,7 @@ enum grant_answer {
     GRANT_GIVEN,
     GRANT_ABSENT,  /* the processor has no such thing: the line means nothing here */
     GRANT_SHARED,  /* other guests have cores of the same socket */
+    GRANT_FATAL,   /* the processor has it, and a fault in the midst of it is nobody's */
     GRANT_NOT_YET, /* the processor has it, and this version of Cede does not switch it */
 };
 

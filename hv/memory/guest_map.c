@@ -223,6 +223,24 @@ static enum first_touch show_ones(struct page_map *map, u64 gpa)
     return first ? TOUCH_HIDDEN : TOUCH_MAPPED;
 }
 
+static void show_range(struct page_map *map, u64 start, u64 size)
+{
+    for (u64 page = start; page < start + size; page += PAGE_SIZE)
+        *(volatile u64 *)page_map_entry(map, page) = tenant()->ones[0];
+}
+
+void memory_show_hidden(const struct guest *guest)
+{
+    struct page_map *map = &tenant()->map;
+
+    if (is_partition(guest))
+        return;
+    show_range(map, hv.info->region.base, hv.info->region.size);
+    show_range(map, hv.info->kept.base, hv.info->kept.size);
+    show_range(map, hv.info->trampoline, PAGE_SIZE);
+    memory_follow();
+}
+
 /* A partition's map is whole. */
 enum first_touch memory_first_touch(struct guest *guest, u64 gpa)
 {

@@ -31,6 +31,10 @@ enum first_touch {
  * what they keep of the map (vendor->flush_map). Call with hv_lock held. */
 void memory_guard_apic(bool guarded);
 
+/* Puts ones where a guest may not look, before somebody does: for what must not fault. Nothing is
+ * kept of what was not present (SDM 29.4.3.2). */
+void memory_show_hidden(const struct guest *guest);
+
 /* Resolves a second-level fault on a page that is not present. Call with hv_lock held. */
 enum first_touch memory_first_touch(struct guest *guest, u64 gpa);
 

@@ -59,7 +59,7 @@ static const struct cpuid_row amd[] = {
 /* SDM volume 2, CPUID. Leaf 0AH is the processor's own. */
 static const struct cpuid_row intel[] = {
     HIDE(0x00000001, ANY, ECX, PEBS, BITS(2, 2)),        /* DTES64 */
-    HIDE(0x00000001, ANY, ECX, PEBS, BITS(4, 4)),        /* DS-CPL */
+    HIDE(0x00000001, ANY, ECX, STORES, BITS(4, 4)),      /* DS-CPL */
     HIDE(0x00000001, ANY, ECX, VMX, BITS(5, 5)),         /* VMX */
     HIDE(0x00000001, ANY, ECX, SMX, BITS(6, 6)),         /* SMX */
     HIDE(0x00000001, ANY, ECX, PMU, BITS(15, 15)),       /* PDCM: PERF_CAPABILITIES */
@@ -85,11 +85,11 @@ static const struct cpuid_row intel[] = {
     HIDE_LEAF(0x00000014, ANY, PT),                      /* processor trace */
     HIDE_LEAF(0x0000001c, ANY, LBR),                     /* architectural LBRs */
     HIDE_LEAF(0x00000023, ANY, PMU),                     /* extended performance monitoring */
-    HIDE(0x00000023, 0, EAX, PEBS, BITS(2, 2)),          /* auto counter reload */
-    HIDE(0x00000023, 0, EAX, PEBS, BITS(5, 4)),          /* architectural PEBS */
-    HIDE_LEAF(0x00000023, 2, PEBS),
-    HIDE_LEAF(0x00000023, 4, PEBS),
-    HIDE_LEAF(0x00000023, 5, PEBS),
+    HIDE(0x00000023, 0, EAX, STORES, BITS(2, 2)),        /* auto counter reload */
+    HIDE(0x00000023, 0, EAX, STORES, BITS(5, 4)),        /* architectural PEBS */
+    HIDE_LEAF(0x00000023, 2, STORES),
+    HIDE_LEAF(0x00000023, 4, STORES),
+    HIDE_LEAF(0x00000023, 5, STORES),
 };
 
 const struct cpuid_rows cpuid_rows_amd = {amd, COUNT(amd)};

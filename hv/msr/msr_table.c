@@ -3,11 +3,17 @@
 static const struct actions {
     u8 read, write;
 } rules[] = {
-    [RULE_PASS] = {MSR_PASS, MSR_PASS},       [RULE_TRAP] = {MSR_TRAP, MSR_TRAP},
-    [RULE_TRAP_WRITE] = {MSR_PASS, MSR_TRAP}, [RULE_TRAP_READ] = {MSR_TRAP, MSR_GP},
-    [RULE_ICR] = {MSR_PASS, MSR_TRAP},        [RULE_DENY] = {MSR_GP, MSR_GP},
-    [RULE_ZERO] = {MSR_IGNORE, MSR_IGNORE},   [RULE_LOCKED] = {MSR_PASS, MSR_GP},
-    [RULE_FROZEN] = {MSR_PASS, MSR_IGNORE},   [RULE_TRAP_FROZEN] = {MSR_TRAP, MSR_IGNORE},
+    [RULE_PASS] = {MSR_PASS, MSR_PASS},
+    [RULE_TRAP] = {MSR_TRAP, MSR_TRAP},
+    [RULE_TRAP_WRITE] = {MSR_PASS, MSR_TRAP},
+    [RULE_TRAP_READ] = {MSR_TRAP, MSR_GP},
+    [RULE_ICR] = {MSR_PASS, MSR_TRAP},
+    [RULE_DENY] = {MSR_GP, MSR_GP},
+    [RULE_GUARD] = {MSR_GP, MSR_GP},
+    [RULE_ZERO] = {MSR_IGNORE, MSR_IGNORE},
+    [RULE_LOCKED] = {MSR_PASS, MSR_GP},
+    [RULE_FROZEN] = {MSR_PASS, MSR_IGNORE},
+    [RULE_TRAP_FROZEN] = {MSR_TRAP, MSR_IGNORE},
 };
 
 #define AMD_NEWEST 0x1a /* the newest family whose documentation the rows know */
@@ -109,10 +115,12 @@ static bool lost(const struct msr_context *cpu, const struct msr_row *row)
 
 static struct msr_verdict row_verdict(const struct msr_context *cpu, const struct msr_row *row)
 {
-    struct actions actions = given(cpu, row) ? rules[RULE_PASS] : rules[row->rule];
+    struct actions actions = rules[given(cpu, row) ? RULE_PASS : row->rule];
 
     if ((is_pmu(row->feature) && cpu->pmu == PMU_OFF) || lost(cpu, row))
         actions = rules[RULE_ZERO];
+    if (row->rule == RULE_GUARD && ((cpu->granted | cpu->withdrawn) & BIT(row->feature)))
+        actions = rules[RULE_TRAP_WRITE];
     return (struct msr_verdict){actions.read, actions.write, true};
 }
 

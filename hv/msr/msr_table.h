@@ -48,6 +48,7 @@ enum msr_rule {
     RULE_TRAP_READ,   /* trap, #GP: read-only, and edited */
     RULE_ICR,         /* pass, trap while the ICR is policed */
     RULE_DENY,        /* #GP, #GP */
+    RULE_GUARD,       /* likewise; where granted, or once granted: pass, trap */
     RULE_ZERO,        /* ignore, ignore: in place of RULE_DENY where kernels go by the model */
     RULE_LOCKED,      /* pass, #GP: as where the processor has locked the MSR */
     RULE_FROZEN,      /* pass, ignore: firmware and Linux write back what they read */

@@ -21,19 +21,20 @@
 #define FILTER_OTHER_UMASK2 15
 
 /* Selector bits that both vendors place alike (APM 13.2.1, SDM 20.2.1.1). */
-#define EVTSEL_EVENT  MASK(7, 0)
-#define EVTSEL_UMASK  MASK(15, 8)
-#define EVTSEL_USR    BIT(16)
-#define EVTSEL_OS     BIT(17)
-#define EVTSEL_EDGE   BIT(18)
-#define EVTSEL_INT    BIT(20)
-#define EVTSEL_ANY    BIT(21) /* Intel, perfmon 3 and 4: the sibling thread's events too */
-#define EVTSEL_EN     BIT(22)
-#define EVTSEL_INV    BIT(23)
-#define EVTSEL_CMASK  MASK(31, 24)
-#define EVTSEL_IN_TX  MASK(33, 32) /* Intel: IN_TX and IN_TXCP */
-#define EVTSEL_EQ     BIT(36)      /* Intel, CPUID.23H: CMASK compares for equality */
-#define EVTSEL_UMASK2 MASK(47, 40) /* Intel, CPUID.23H */
+#define EVTSEL_EVENT    MASK(7, 0)
+#define EVTSEL_UMASK    MASK(15, 8)
+#define EVTSEL_USR      BIT(16)
+#define EVTSEL_OS       BIT(17)
+#define EVTSEL_EDGE     BIT(18)
+#define EVTSEL_INT      BIT(20)
+#define EVTSEL_ANY      BIT(21) /* Intel, perfmon 3 and 4: the sibling thread's events too */
+#define EVTSEL_EN       BIT(22)
+#define EVTSEL_INV      BIT(23)
+#define EVTSEL_CMASK    MASK(31, 24)
+#define EVTSEL_IN_TX    MASK(33, 32) /* Intel: IN_TX and IN_TXCP */
+#define EVTSEL_ADAPTIVE BIT(34)      /* Intel: what PEBS writes is as PEBS_DATA_CFG says */
+#define EVTSEL_EQ       BIT(36)      /* Intel, CPUID.23H: CMASK compares for equality */
+#define EVTSEL_UMASK2   MASK(47, 40) /* Intel, CPUID.23H */
 
 /* What a vendor's selector looks like. */
 struct filter_format {

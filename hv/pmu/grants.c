@@ -9,6 +9,8 @@ static const char *const texts[] = {
     [GRANT_ABSENT] = "this processor has none",
     [GRANT_SHARED] = "it counts what the whole socket does, and other guests are on it: only "
                      "without [guest] sections",
+    [GRANT_FATAL] = "this processor is not known to survive a fault while it writes a record: only "
+                    "Ice Lake servers and what has record format 5",
     [GRANT_NOT_YET] = "this version of Cede does not keep it apart from the hypervisor's own",
 };
 

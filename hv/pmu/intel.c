@@ -6,7 +6,8 @@ const struct filter_format filter_format_intel = {
     .umask2 = EVTSEL_UMASK2,
     .free = EVTSEL_EVENT | EVTSEL_UMASK | EVTSEL_UMASK2 | EVTSEL_USR | EVTSEL_OS | EVTSEL_INT |
             EVTSEL_EN,
-    .modifiers = EVTSEL_EDGE | EVTSEL_INV | EVTSEL_CMASK | EVTSEL_ANY | EVTSEL_IN_TX | EVTSEL_EQ,
+    .modifiers = EVTSEL_EDGE | EVTSEL_INV | EVTSEL_CMASK | EVTSEL_ANY | EVTSEL_IN_TX | EVTSEL_EQ |
+                 EVTSEL_ADAPTIVE,
 };
 
 #define EVENT(select, umask)                                                \
@@ -171,12 +172,24 @@ u64 pmu_intel_debugctl(u32 granted, u64 value)
     return value & ~refused;
 }
 
+bool pmu_intel_pebs_enable(const struct pmu_intel_caps *caps, u64 value)
+{
+    return !(value & ~(caps->general | (u64)caps->fixed << 32));
+}
+
+u64 pmu_intel_pebs_data(u32 granted, u64 value)
+{
+    return feature_granted(granted, FEATURE_LBR) ? value : value & ~PEBS_DATA_LBRS;
+}
+
 u64 pmu_intel_capabilities(u32 granted, const struct pmu_intel_limits *limits, u64 value)
 {
     u64 given = PERF_CAP_FREEZE_WHILE_SMM | PERF_CAP_FULL_WIDTH;
 
     if (feature_granted(granted, FEATURE_LBR))
         given |= PERF_CAP_LBR_FMT;
+    if (feature_granted(granted, FEATURE_PEBS))
+        given |= PERF_CAP_PEBS | PERF_CAP_PEBS_BASELINE;
     if (limits->fixed >> FIXED_SLOTS & 1)
         given |= PERF_CAP_METRICS | PERF_CAP_METRICS_CLEAR;
     return value & given;

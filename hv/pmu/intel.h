@@ -29,6 +29,9 @@
 #define IA32_PERF_GLOBAL_STATUS_SET 0x391  /* version 4 */
 #define IA32_PMC_GP0_CFG_A          0x1901 /* version 6: PERFEVTSEL0, and each fourth MSR */
 #define IA32_PEBS_ENABLE            0x3f1
+#define MSR_PEBS_DATA_CFG           0x3f2
+#define IA32_DS_AREA                0x600
+#define PEBS_DATA_LBRS              BIT(3)
 #define IA32_RTIT_CTL               0x570
 #define IA32_LBR_CTL                0x14ce
 
@@ -57,6 +60,8 @@
 
 /* PERF_CAPABILITIES, SDM volume 4, 345H */
 #define PERF_CAP_LBR_FMT          MASK(5, 0)
+#define PERF_CAP_PEBS             MASK(11, 6) /* trap-like, registers, record format */
+#define PERF_CAP_PEBS_BASELINE    BIT(14)     /* adaptive records, on all counters */
 #define PERF_CAP_FREEZE_WHILE_SMM BIT(12)
 #define PERF_CAP_FULL_WIDTH       BIT(13)
 #define PERF_CAP_METRICS          BIT(15)
@@ -188,6 +193,12 @@ u32 pmu_intel_grants(enum pmu_mode mode, const struct filter *filter,
  * FEATURE_UNCORE); BTS and trace messages never, since they write to memory or the bus; the rest is
  * the guest's, reserved bits included, which fault. */
 u64 pmu_intel_debugctl(u32 granted, u64 value);
+
+/* What the two registers get of the guest's values where FEATURE_PEBS is granted. PEBS_ENABLE:
+ * false, and #GP, for more than counters that are there, such as records into a trace.
+ * PEBS_DATA_CFG: no branch records without FEATURE_LBR. */
+bool pmu_intel_pebs_enable(const struct pmu_intel_caps *caps, u64 value);
+u64 pmu_intel_pebs_data(u32 granted, u64 value);
 
 /* What the guest reads of PERF_CAPABILITIES: what is not given is not there. */
 u64 pmu_intel_capabilities(u32 granted, const struct pmu_intel_limits *limits, u64 value);

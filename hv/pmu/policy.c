@@ -87,16 +87,6 @@ static bool everything(const struct pmu_policy *policy, enum policy_verb verb)
     return policy->presets[verb] & 1U << PRESET_EVERYTHING;
 }
 
-static u64 modifiers_of(const struct pmu_policy *policy, enum policy_verb verb)
-{
-    return everything(policy, verb) ? ~0ULL : policy->modifiers[verb];
-}
-
-u64 policy_modifiers(const struct pmu_policy *policy)
-{
-    return modifiers_of(policy, POLICY_ALLOW) & ~modifiers_of(policy, POLICY_DENY);
-}
-
 static u32 grants_of(const struct pmu_policy *policy, enum policy_verb verb)
 {
     return everything(policy, verb) ? (1U << GRANTS) - 1 : policy->grants[verb];
@@ -105,6 +95,20 @@ static u32 grants_of(const struct pmu_policy *policy, enum policy_verb verb)
 u32 policy_grants(const struct pmu_policy *policy)
 {
     return grants_of(policy, POLICY_ALLOW) & ~grants_of(policy, POLICY_DENY);
+}
+
+static u64 modifiers_of(const struct pmu_policy *policy, enum policy_verb verb)
+{
+    return everything(policy, verb) ? ~0ULL : policy->modifiers[verb];
+}
+
+/* A selector's form of record goes with the records. */
+u64 policy_modifiers(const struct pmu_policy *policy)
+{
+    bool records = policy_grants(policy) & 1U << GRANT_PEBS;
+    u64 modifiers = modifiers_of(policy, POLICY_ALLOW) & ~modifiers_of(policy, POLICY_DENY);
+
+    return records ? modifiers | EVTSEL_ADAPTIVE : modifiers & ~EVTSEL_ADAPTIVE;
 }
 
 bool policy_allows_aux(const struct pmu_policy *policy, enum policy_aux_register kind, u64 value)

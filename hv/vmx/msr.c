@@ -44,6 +44,8 @@ bool vmx_msr_write(struct cpu *cpu, u32 msr, u64 value)
 {
     bool mtrr = is_mtrr(msr), machines = mtrr || msr == IA32_BIOS_UPDT_TRIG;
 
+    if (vmx_is_pebs(cpu, msr))
+        return vmx_pebs_write(cpu, msr, value);
     if (machines ? is_partition(cpu->guest) : msr != IA32_DEBUGCTL)
         return msr_write(cpu, msr, value);
     cpu->exits[EXIT_MSR_WRITE]++;

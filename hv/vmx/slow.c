@@ -187,11 +187,22 @@ static void block_nmi_again(u64 qualification)
         vmwrite(VMCS_INTERRUPTIBILITY, vmread(VMCS_INTERRUPTIBILITY) | BLOCKED_BY_NMI);
 }
 
+/* Of a record, for which no instruction can be emulated and no guest be blamed but its own. */
+static void handle_lost_record(struct cpu *cpu, u64 gpa, bool present)
+{
+    if (present || !exit_first_touch(cpu, gpa, vmread(VMCS_GUEST_RIP)))
+        vmx_pebs_stop(cpu);
+}
+
 static void handle_ept_violation(struct cpu *cpu)
 {
     u64 qualification = vmread(VMCS_QUALIFICATION), gpa = vmread(VMCS_GUEST_PHYSICAL);
 
     block_nmi_again(qualification);
+    if (qualification & EPT_VIOLATION_ASYNC) {
+        handle_lost_record(cpu, gpa, qualification & EPT_VIOLATION_PRESENT);
+        return;
+    }
     if (!(qualification & EPT_VIOLATION_PRESENT)) {
         if (!exit_first_touch(cpu, gpa, vmread(VMCS_GUEST_RIP)))
             stop(cpu, "access beyond what can be mapped");

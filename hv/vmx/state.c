@@ -299,20 +299,6 @@ void vmx_host_state(struct cpu *cpu)
     host_msrs();
 }
 
-/* 27.4, 28.4: on an exit the guest's value goes where the next entry finds it. */
-static void global_ctrl_lists(struct cpu *cpu)
-{
-    bool lists = vmx.global_ctrl && vmx.global_list; /* else there is nothing to switch */
-
-    cpu->vmx.guest_global.msr = cpu->vmx.host_global.msr = IA32_PERF_GLOBAL_CTRL;
-    vmwrite(VMCS_EXIT_MSR_STORE, (u64)&cpu->vmx.guest_global);
-    vmwrite(VMCS_ENTRY_MSR_LOAD, (u64)&cpu->vmx.guest_global);
-    vmwrite(VMCS_EXIT_MSR_LOAD, (u64)&cpu->vmx.host_global);
-    vmwrite(VMCS_EXIT_MSR_STORE_COUNT, lists);
-    vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, lists);
-    vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, lists);
-}
-
 /* Where the guest has lost its PMU, counters must not show through RDPMC either. */
 u32 vmx_primary(const struct cpu *cpu)
 {
@@ -346,5 +332,6 @@ void vmx_set_controls(struct cpu *cpu)
         vmwrite(VMCS_XSS_EXITING, 0);
     if (word[WORD_SECONDARY] & SECONDARY_ENCLS)
         vmwrite(VMCS_ENCLS_EXITING, ~0ULL);
-    global_ctrl_lists(cpu);
+    cpu->vmx.guest_pebs.value = 0;
+    vmx_write_lists(cpu);
 }

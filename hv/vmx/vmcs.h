@@ -245,6 +245,7 @@ enum { ACTIVITY_ACTIVE = 0, ACTIVITY_HLT = 1, ACTIVITY_SHUTDOWN = 2 };
 /* Qualification of an EPT violation, table 28-7. */
 #define EPT_VIOLATION_WRITE   BIT(1)
 #define EPT_VIOLATION_PRESENT MASK(5, 3) /* what the translation allows: read, write, execute */
+#define EPT_VIOLATION_ASYNC   BIT(16)    /* by no instruction: of a PEBS record */
 #define EPT_VIOLATION_IRET    BIT(12)    /* NMIs were unblocked by the IRET that faulted */
 
 /* Entries of extended page tables, 29.3.2. */

@@ -50,6 +50,7 @@ static void vmx_permissions_changed(struct cpu *cpu)
     u32 primary = vmx_primary(cpu);
 
     vmwrite(VMCS_PRIMARY_CONTROLS, cpu->vmx.stepping ? primary | PRIMARY_MTF : primary);
+    vmx_pebs_follow(cpu);
 }
 
 static enum hv_status vmx_prepare(void)

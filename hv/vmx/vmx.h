@@ -47,6 +47,14 @@ static inline u64 vmx_global_ctrl(const struct cpu *cpu)
 
 void vmx_set_global_ctrl(struct cpu *cpu, u64 value);
 
+/* hv/vmx/pebs.c: the MSR lists; writes of PEBS' MSRs, if they are given; an end to its samples;
+ * what a change of grants means to it. */
+void vmx_write_lists(struct cpu *cpu);
+bool vmx_is_pebs(const struct cpu *cpu, u32 msr);
+bool vmx_pebs_write(struct cpu *cpu, u32 msr, u64 value);
+void vmx_pebs_stop(struct cpu *cpu);
+void vmx_pebs_follow(struct cpu *cpu);
+
 /* hv/vmx/event.c */
 #define OWED_NMI BIT(0)
 #define OWED_MC  BIT(1)

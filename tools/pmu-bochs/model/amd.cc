@@ -107,10 +107,11 @@ Setting Amd::setting(unsigned k) const
     return what;
 }
 
-void Amd::overflowed(unsigned k)
+bool Amd::overflowed(unsigned k)
 {
     if (k < COUNTERS && options.v2)
         status |= 1ULL << k;
+    return true;
 }
 
 void Amd::interrupting()

@@ -53,7 +53,7 @@ class Amd : public Core
     {
         return options.vmrun;
     }
-    void overflowed(unsigned counter) override;
+    bool overflowed(unsigned counter) override;
     void interrupting() override;
 
   private:

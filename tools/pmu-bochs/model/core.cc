@@ -26,6 +26,8 @@ void Core::clear()
         mask[k] = ~0ULL;
     }
     pending = pmi_due = stopped = false;
+    outcome = Cache::SAME_LINE;
+    load = store = MemoryAccess();
     pmi_at = clock_seen = 0;
     for (int64_t &least : left)
         least = FOREVER;
@@ -193,8 +195,7 @@ bool Core::check_overflows()
             continue;
         if (c.stepped)
             c.base &= mask[k];
-        overflowed(k);
-        wanted |= c.what.interrupts;
+        wanted |= overflowed(k) && c.what.interrupts;
     }
     return wanted;
 }
@@ -274,7 +275,7 @@ void Core::plan()
             continue;
         hot = true;
         clock |= c.what.event.kind == REFERENCE_CYCLES;
-        memory |= c.what.event.kind == CACHE_REFERENCES || c.what.event.kind == CACHE_MISSES;
+        memory |= c.what.event.kind >= CACHE_REFERENCES && c.what.event.kind <= SLOW_LOADS;
         branches |= c.what.event.kind >= CONDITIONAL && c.what.event.kind <= INDIRECT_MISSES;
         c.condition = was_stepped && was.kind == c.what.event.kind && c.condition;
     }
@@ -298,8 +299,23 @@ void Core::plan()
         int64_t left = (int64_t)(pmi_at - retired());
         budget = left < budget ? left : budget;
     }
-    set_hot(hot || pmi_due || branches || always);
+    if (record_due())
+        budget = 1;
+    set_hot(hot || record_due() || pmi_due || branches || always);
     arm(budget);
+}
+
+void Core::ask_for_pmi()
+{
+    if (pmi_due)
+        return;
+    pmi_due = true;
+    pmi_at = retired() + skid;
+}
+
+void Core::set_now(unsigned k, uint64_t value)
+{
+    counter[k].base = value & mask[k];
 }
 
 void Core::settle()
@@ -309,10 +325,8 @@ void Core::settle()
         tick();
     bool wanted = check_overflows();
     fold();
-    if (wanted && !pmi_due) {
-        pmi_due = true;
-        pmi_at = retired() + skid;
-    }
+    if (wanted)
+        ask_for_pmi();
     interrupt_when_due();
     for (unsigned k = 0; k < counters(); k++) {
         Counter &c = counter[k];

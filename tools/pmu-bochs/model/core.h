@@ -41,6 +41,13 @@ struct Setting {
     unsigned threshold = 0; /* CMASK */
 };
 
+/* An access to memory: where, from where it came, how long it took. */
+struct MemoryAccess {
+    bool made;
+    uint64_t address;
+    Cache::Outcome outcome;
+};
+
 /* What the model needs of the machine around it. */
 struct Machine {
     virtual ~Machine() = default;
@@ -87,6 +94,10 @@ class Core
     void jumped(uint64_t from, uint64_t to, unsigned opcode_flags);
     void branch_retired(unsigned opcode_flags);
     void accessed(uint64_t address);
+    void touched(uint64_t linear, bool loads, bool stores);
+    void memory_retired();
+    /* Of the instruction that has just retired; zeros if it had none. */
+    void last_access(uint64_t *address, uint64_t *source, uint64_t *latency) const;
     void flushed(uint64_t address)
     {
         cache.flush(address);
@@ -103,6 +114,12 @@ class Core
     bool clock_stopped() const
     {
         return stopped;
+    }
+
+    /* A record of what has overflowed is to be written, between this instruction and the next. */
+    virtual bool record_due() const
+    {
+        return false;
     }
 
     bool settings_pending() const
@@ -126,7 +143,12 @@ class Core
     {
         return false;
     } /* VMRUN is a branch of the guest */
-    virtual void overflowed(unsigned counter) = 0;
+    /* -> a PMI is due where the counter's own setting asks for one */
+    virtual bool overflowed(unsigned counter) = 0;
+    virtual unsigned latency_threshold() const
+    {
+        return 0;
+    }
     virtual void interrupting()
     {
     } /* a PMI is being delivered: freeze */
@@ -136,6 +158,8 @@ class Core
     void write(unsigned counter, uint64_t value);
     uint64_t grown(Kind kind, unsigned modes) const;
     void clear();
+    void set_now(unsigned counter, uint64_t value); /* within settle(), or right behind it */
+    void ask_for_pmi();
 
     Machine &machine;
     uint64_t mask[MAX_COUNTERS]; /* all ones in the counter's width */
@@ -168,6 +192,8 @@ class Core
     Tally &tally;
     Predictor predictor;
     Cache cache;
+    Cache::Outcome outcome;   /* of the latest access */
+    MemoryAccess load, store; /* the instruction's first ones */
     Counter counter[MAX_COUNTERS];
     int64_t left[KINDS]; /* occurrences until a counter of them may overflow */
     unsigned skid;

@@ -84,7 +84,7 @@ static CpuidLeaf clock_leaf(uint32_t function)
                             : CpuidLeaf{ips / 1000000, ips / 1000000, ips / 1000000, 0};
 }
 
-/* PEBS, BTS, LBR and processor trace are absent, and so are their CPUID bits. */
+/* BTS, LBR and processor trace are absent, PEBS without its option, and so are their CPUID bits. */
 void CpuidProxy::intel_leaf(uint32_t function, uint32_t subfunction, cpuid_function_t *leaf) const
 {
     uint32_t last = options.version >= 6 ? 0x23 : 0x0a;
@@ -95,6 +95,10 @@ void CpuidProxy::intel_leaf(uint32_t function, uint32_t subfunction, cpuid_funct
     case 1:
         leaf->ecx = (leaf->ecx | ECX1_PDCM) & ~(ECX1_DTES64 | ECX1_DSCPL);
         leaf->edx &= ~EDX1_DS;
+        if (options.pebs) {
+            leaf->ecx |= ECX1_DTES64;
+            leaf->edx |= EDX1_DS;
+        }
         break;
     case 7:
         if (subfunction == 0) {

@@ -56,12 +56,54 @@ void Core::branch_retired(unsigned flags)
 
 void Core::accessed(uint64_t address)
 {
-    Cache::Outcome outcome = cache.access(address);
+    outcome = cache.access(address);
     if (outcome == Cache::SAME_LINE)
         return;
     happened(CACHE_REFERENCES, tally.mode);
     if (outcome == Cache::MISS)
         happened(CACHE_MISSES, tally.mode);
+}
+
+void Core::touched(uint64_t linear, bool loads, bool stores)
+{
+    if (!tally.touched)
+        load = store = MemoryAccess();
+    tally.touched = 1;
+    if (loads && !load.made)
+        load = {true, linear, outcome};
+    if (stores && !store.made)
+        store = {true, linear, outcome};
+}
+
+static unsigned latency_of(Cache::Outcome outcome)
+{
+    return outcome == Cache::SAME_LINE ? 5 : outcome == Cache::HIT ? 40 : 200;
+}
+
+/* Each instruction is one load at most, and one store. */
+void Core::memory_retired()
+{
+    tally.touched = 0;
+    if (load.made)
+        happened(LOADS, tally.mode);
+    if (store.made)
+        happened(STORES, tally.mode);
+    if (load.made && latency_of(load.outcome) > latency_threshold())
+        happened(SLOW_LOADS, tally.mode);
+}
+
+/* Data sources (SDM 3B, "Data source encoding for load latency record"): 1 the first-level cache, 4
+ * the last, 0AH local memory; of a store bit 0, that it hit the first. */
+void Core::last_access(uint64_t *address, uint64_t *source, uint64_t *latency) const
+{
+    if (load.made) {
+        *address = load.address;
+        *source = load.outcome == Cache::SAME_LINE ? 1 : load.outcome == Cache::HIT ? 4 : 0xa;
+        *latency = latency_of(load.outcome);
+    } else if (store.made) {
+        *address = store.address;
+        *source = store.outcome == Cache::SAME_LINE;
+    }
 }
 
 } // namespace pmu

@@ -62,6 +62,8 @@ void pmu_mode_changed(unsigned cpu, unsigned mode)
 void pmu_budget_out(unsigned cpu)
 {
     processors[cpu].core->settle();
+    if (processors[cpu].core->record_due())
+        write_due_records(&processors[cpu]);
     if (processors[cpu].core->clock_stopped())
         processors[cpu].core->enter_mode(
             MODE_UNKNOWN); /* it runs again from the next instruction on */
@@ -97,11 +99,17 @@ void pmu_unconditional(unsigned cpu, unsigned what, uint64_t from, uint64_t to)
     processors[cpu].core->jumped(from, to, flags);
 }
 
-void pmu_memory(unsigned cpu, uint64_t address, unsigned length)
+void pmu_memory(unsigned cpu, uint64_t linear, uint64_t address, unsigned length, unsigned rw)
 {
     processors[cpu].core->accessed(address);
+    processors[cpu].core->touched(linear, rw != BX_WRITE, rw != BX_READ);
     if ((address ^ (address + length - 1)) >> 6)
         processors[cpu].core->accessed(address + length - 1);
+}
+
+void pmu_memory_retired(unsigned cpu)
+{
+    processors[cpu].core->memory_retired();
 }
 
 /* CLFLUSH takes the line from every processor's cache. */

@@ -14,7 +14,8 @@ void pmu_budget_out(unsigned cpu);
 void pmu_branch_retired(unsigned cpu, unsigned flags);
 void pmu_conditional(unsigned cpu, uint64_t from, bool taken);
 void pmu_unconditional(unsigned cpu, unsigned what, uint64_t from, uint64_t to);
-void pmu_memory(unsigned cpu, uint64_t address, unsigned length);
+void pmu_memory(unsigned cpu, uint64_t linear, uint64_t address, unsigned length, unsigned rw);
+void pmu_memory_retired(unsigned cpu);
 void pmu_line_flushed(unsigned cpu, uint64_t address);
 void pmu_interrupt(unsigned cpu);
 void pmu_halted(unsigned cpu);
@@ -72,7 +73,7 @@ void pmu_start(void);
 #define BX_INSTR_LIN_ACCESS(cpu, linear, physical, length, type, rw) \
     do {                                                             \
         if (pmu::hot_cores && pmu_tally[cpu].watch_memory)           \
-            pmu_memory(cpu, physical, length);                       \
+            pmu_memory(cpu, linear, physical, length, rw);           \
     } while (0)
 #define BX_INSTR_PHY_ACCESS(cpu, physical, length, type, rw)
 #define BX_INSTR_INP(port, length)
@@ -95,6 +96,8 @@ void pmu_start(void);
                 (unsigned)(BX_CPU_THIS_PTR in_vmx_guest | BX_CPU_THIS_PTR in_svm_guest) << 1;    \
             if (mode_ != pmu_tally[cpu].mode)                                                    \
                 pmu_mode_changed(cpu, mode_);                                                    \
+            pmu_tally[cpu].touched = 0;                                                          \
+            pmu_tally[cpu].ip = BX_CPU_THIS_PTR get_instruction_pointer();                       \
         }                                                                                        \
     } while (0)
 
@@ -117,7 +120,10 @@ void pmu_start(void);
                 if (flags_ & tally_->branch_flags)                                              \
                     pmu_branch_retired(cpu, flags_);                                            \
             }                                                                                   \
+            if (tally_->touched)                                                                \
+                pmu_memory_retired(cpu);                                                        \
             if (--tally_->budget <= 0)                                                          \
                 pmu_budget_out(cpu);                                                            \
+            tally_->ip = BX_CPU_THIS_PTR get_instruction_pointer();                             \
         }                                                                                       \
     } while (0)

@@ -21,6 +21,7 @@ void Intel::reset()
     memset(metrics_base, 0, sizeof metrics_base);
     memset(metrics_seen, 0, sizeof metrics_seen);
     fixed_ctrl = status = debug = offcore[0] = offcore[1] = load_latency = frontend = 0;
+    pebs = Pebs();
     global = (1ULL << options.gp) - 1;
     for (unsigned k = 0; k < counters(); k++)
         mask[k] = (1ULL << options.width) - 1;

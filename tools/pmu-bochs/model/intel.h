@@ -10,6 +10,7 @@
 
 #include "core.h"
 #include "options.h"
+#include "pebs.h"
 
 namespace pmu
 {
@@ -29,7 +30,6 @@ enum IntelMsr : uint32_t {
     IA32_PERF_GLOBAL_STATUS_RESET = 0x390, /* IA32_PERF_GLOBAL_OVF_CTRL before version 4 */
     IA32_PERF_GLOBAL_STATUS_SET = 0x391,
     IA32_PERF_GLOBAL_INUSE = 0x392,
-    MSR_PEBS_LD_LAT = 0x3f6,
     MSR_PEBS_FRONTEND = 0x3f7,
     IA32_A_PMC0 = 0x4c1,
     IA32_PMC_GP0_CTR = 0x1900, /* + 4 n; version 6 */
@@ -88,6 +88,28 @@ class Intel : public Core
     CpuidLeaf leaf_0a() const;
     CpuidLeaf leaf_23(uint32_t subleaf) const;
 
+    /* For ds_area.cc: the counters whose record is due, which is so no longer; of what it is made;
+     * and what happens once it is written. */
+    bool record_due() const override
+    {
+        return pebs.due;
+    }
+    uint64_t take_due();
+    uint64_t record_groups(uint64_t of) const;
+    void reload(unsigned counter, uint64_t value);
+    void buffer_overflowed();
+    uint64_t ds_area() const
+    {
+        return pebs.area;
+    }
+    /* Where in the DS area a counter's reset value is. */
+    unsigned reset_field(unsigned counter) const;
+    unsigned counters() const override
+    {
+        return options.gp + options.fixed;
+    }
+    uint64_t status_bit(unsigned counter) const;
+
     /* For VM entry and exit (vmx.cc). Values must be legal. */
     uint64_t global_ctrl() const
     {
@@ -112,15 +134,17 @@ class Intel : public Core
     }
 
   protected:
-    unsigned counters() const override
-    {
-        return options.gp + options.fixed;
-    }
     Setting setting(unsigned counter) const override;
     bool watches_metrics() const override;
-    void overflowed(unsigned counter) override
+    bool overflowed(unsigned counter) override
     {
-        status |= status_bit(counter);
+        uint64_t bit = status_bit(counter);
+        (pebs.enable & bit ? pebs.due : status) |= bit;
+        return !(pebs.enable & bit);
+    }
+    unsigned latency_threshold() const override
+    {
+        return (unsigned)load_latency;
     }
     void interrupting() override;
 
@@ -135,6 +159,8 @@ class Intel : public Core
     Place find(uint32_t msr) const;
     Access read_other(uint32_t msr, uint64_t *value);
     Access write_other(uint32_t msr, uint64_t value);
+    Access read_pebs(uint32_t msr, uint64_t *value) const;
+    Access write_pebs(uint32_t msr, uint64_t value);
     Access write_counter(const Place &place, uint64_t value);
     Access write_selector(unsigned counter, uint64_t value);
     Access write_fixed_ctrl(uint64_t value);
@@ -142,7 +168,6 @@ class Intel : public Core
     uint64_t select_bits() const;
     uint64_t global_bits() const;
     uint64_t status_bits() const;
-    uint64_t status_bit(unsigned counter) const;
     uint64_t in_use() const;
     Setting general(unsigned counter) const;
     Setting fixed(unsigned counter) const;
@@ -157,6 +182,7 @@ class Intel : public Core
     uint64_t select[8];
     uint64_t fixed_ctrl, global, status, debug;
     uint64_t offcore[2], load_latency, frontend;
+    Pebs pebs;
     uint64_t metrics_base[METRICS]; /* slots counted when they were last `seen` */
     uint64_t metrics_seen[METRICS];
 };

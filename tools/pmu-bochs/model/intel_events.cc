@@ -31,6 +31,9 @@ static const struct {
     {0xc5, 0x11, {CONDITIONAL_MISSES, 1}},
     {0xc5, 0x20, {TAKEN_MISSES, 1}},
     {0xc5, 0x80, {INDIRECT_MISSES, 1}},
+    {0xcd, 0x01, {SLOW_LOADS, 1}}, /* MEM_TRANS_RETIRED.LOAD_LATENCY */
+    {0xd0, 0x81, {LOADS, 1}},      /* MEM_INST_RETIRED.ALL_LOADS */
+    {0xd0, 0x82, {STORES, 1}},     /* MEM_INST_RETIRED.ALL_STORES */
     {0xcb, 0x01, {INTERRUPTS, 1}}, /* HW_INTERRUPTS.RECEIVED */
 };
 

@@ -25,7 +25,7 @@ uint64_t Intel::status_bits() const
  * 33:32 reserved. */
 uint64_t Intel::select_bits() const
 {
-    uint64_t bits = 0xffffffffULL;
+    uint64_t bits = 0xffffffffULL | (options.pebs ? (uint64_t)SELECT_ADAPTIVE : 0);
     return options.version == 3 || options.version == 4 ? bits : bits & ~SELECT_ANY;
 }
 
@@ -104,7 +104,7 @@ Access Intel::write_fixed_ctrl(uint64_t value)
     uint64_t each = options.version >= 5 || options.version < 3 ? FIXED_ENABLE | FIXED_PMI : 0xf;
     uint64_t bits = 0;
     for (unsigned k = 0; k < options.fixed; k++)
-        bits |= each << 4 * k;
+        bits |= (each | (options.pebs ? (uint64_t)FIXED_ADAPTIVE : 0)) << 4 * k;
     if (value & ~bits)
         return FAULT;
     return change([&] { fixed_ctrl = value; });
@@ -138,9 +138,10 @@ Access Intel::read_other(uint32_t msr, uint64_t *value)
         *value = it;
         return options.version >= since ? DONE : FAULT;
     };
-    uint64_t capabilities = CAPABILITY_FREEZE_WHILE_SMM |
-                            (options.full_width ? (uint64_t)CAPABILITY_FULL_WIDTH : 0) |
-                            (options.metrics ? (uint64_t)CAPABILITY_METRICS : 0);
+    uint64_t capabilities =
+        CAPABILITY_FREEZE_WHILE_SMM | (options.full_width ? (uint64_t)CAPABILITY_FULL_WIDTH : 0) |
+        (options.metrics ? (uint64_t)CAPABILITY_METRICS : 0) |
+        (options.pebs ? CAPABILITIES_PEBS | options.pebs * CAPABILITY_PEBS_FORMAT : 0);
     switch (msr) {
     case IA32_DEBUGCTL:
         return gives(1, debug);
@@ -170,7 +171,7 @@ Access Intel::read_other(uint32_t msr, uint64_t *value)
     case MSR_PEBS_FRONTEND:
         return gives(1, frontend);
     default:
-        return UNKNOWN;
+        return read_pebs(msr, value);
     }
 }
 
@@ -215,7 +216,7 @@ Access Intel::write_other(uint32_t msr, uint64_t value)
     case MSR_PEBS_FRONTEND:
         return stores(&frontend, 0x7fffff);
     default:
-        return UNKNOWN;
+        return write_pebs(msr, value);
     }
 }
 

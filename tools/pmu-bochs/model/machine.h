@@ -29,6 +29,7 @@ struct Processor : Machine {
     unsigned number = 0;
     Core *core = nullptr;
     Intel *intel = nullptr; /* the same core; null on AMD */
+    bool recording = false; /* a PEBS record is being written */
     bool leaving = false;   /* between Bochs' VM-exit hook and the host's state being in place */
 
     uint64_t clock() override;
@@ -52,6 +53,9 @@ Access write_platform_msr(unsigned processor, uint32_t msr, uint64_t value);
 /* vmx.cc */
 void vmx_exit_begins(Processor *processor, uint32_t reason);
 void vmx_context_switch(Processor *processor);
+
+/* ds_area.cc */
+void write_due_records(Processor *processor);
 
 /* bed.cc: ports that a test bed has. */
 void install_bed(void);

@@ -17,6 +17,7 @@ static const struct {
     {"width", &Options::width, 32, 60},
     {"full_width", &Options::full_width, 0, 1},
     {"metrics", &Options::metrics, 0, 1},
+    {"pebs", &Options::pebs, 0, 5},
     {"v2", &Options::v2, 0, 1},
     {"vmrun", &Options::vmrun, 0, 1},
     {"skid", &Options::skid, 0, 1000000},
@@ -52,6 +53,8 @@ const char *parse_options(const char *text, Options *options)
     }
     if (options->version < 2)
         options->fixed = 0;
+    if (options->version < 5 || options->pebs < 4)
+        options->pebs = 0;
     if (options->fixed < 4)
         options->metrics = 0;
     return nullptr;

@@ -13,6 +13,7 @@ struct Options {
     unsigned width = 48;     /* Intel: bits of each counter, 32 to 60 */
     unsigned full_width = 1; /* Intel: PERF_CAPABILITIES[13], counter aliases at 4C1H */
     unsigned metrics = 1;    /* Intel: PERF_METRICS; needs the fourth fixed counter */
+    unsigned pebs = 0;       /* Intel: adaptive PEBS, record format 4 or 5; needs version 5 */
     unsigned v2 = 1;         /* AMD: PerfMonV2 */
     unsigned vmrun = 0;      /* AMD: VMRUN counts as a branch of the guest */
     unsigned skid = 0;       /* instructions that retire between an overflow and its PMI */

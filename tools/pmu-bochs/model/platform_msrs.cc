@@ -48,8 +48,8 @@ static const PlatformMsr intel_msrs[] = {
     {0x19a, 0, ALL}, /* IA32_CLOCK_MODULATION */
     {0x19b, 0, ALL}, /* IA32_THERM_INTERRUPT */
     {0x19c, 0, ALL}, /* IA32_THERM_STATUS */
-    /* IA32_MISC_ENABLE: perfmon available 7, BTS 11 and PEBS 12 unavailable are read-only (SDM 4,
-       table 2-2) */
+    /* IA32_MISC_ENABLE: perfmon available 7, BTS 11 and PEBS 12 unavailable (but with its option)
+       are read-only (SDM 4, table 2-2) */
     {0x1a0, 0x1881, 0x400450009ULL},
     {0x1b0, 0, ALL}, /* IA32_ENERGY_PERF_BIAS */
     {0x1b1, 0, ALL}, /* IA32_PACKAGE_THERM_STATUS */
@@ -148,6 +148,8 @@ Access read_platform_msr(unsigned processor, uint32_t msr, uint64_t *value)
     if (row == state[processor].count)
         return UNKNOWN;
     *value = state[processor].value[row];
+    if (msr == 0x1a0 && options.pebs)
+        *value &= ~(1ULL << 12);
     return DONE;
 }
 

@@ -44,6 +44,9 @@ enum Kind : unsigned {
     INDIRECT_MISSES,
     CACHE_REFERENCES,
     CACHE_MISSES,
+    LOADS,      /* instructions that read memory */
+    STORES,     /* ... that write it */
+    SLOW_LOADS, /* ... whose read takes longer than the load-latency threshold */
     INTERRUPTS,
     REFERENCE_CYCLES, /* follows the TSC, not the instruction stream */
     KINDS
@@ -71,10 +74,12 @@ struct alignas(1024) Tally {
     uint8_t hot;    /* instructions are to be tallied */
     /* OP_BRANCH when kinds of branches are tallied, OP_ENTERS_GUEST when VMRUN is one */
     uint8_t branch_flags;
-    uint8_t watch_memory; /* cache events are tallied */
+    uint8_t watch_memory; /* what accesses memory is tallied */
     uint8_t watch_clock;  /* reference cycles are tallied */
     uint8_t taken;        /* of the branch that executes now */
     uint8_t missed;
+    uint8_t touched; /* the instruction that executes now has accessed memory */
+    uint64_t ip;     /* of it, while `hot` */
 };
 
 /* Cores whose tally is `hot`: one test of it is all that an instruction costs while nothing counts.

@@ -35,6 +35,9 @@ static void left(Processor *p)
 {
     BX_CPU_C *c = p->cpu;
     p->leaving = false;
+    if (p->recording) /* SDM 3C, table "exit qualification for EPT violations": asynchronous */
+        c->VMwrite_natural(VMCS_VMEXIT_QUALIFICATION,
+                           c->VMread64(VMCS_VMEXIT_QUALIFICATION) | 1 << 16);
     p->intel->load_debugctl(0);
     if (c->vmcs.vmexit_ctrls1.LOAD_PERF_GLOBAL_CTRL_MSR())
         p->intel->load_global_ctrl(c->VMread64(VMCS_64BIT_HOST_IA32_PERF_GLOBAL_CTRL));
