@@ -33,11 +33,19 @@ static void fake_core_cpuid(u32 leaf, u32 subleaf, u32 out[4]);
 #undef selectors
 #include "counters/pmu.c"
 
+static u32 shown; /* hidden memory, as ones */
+
+void memory_show_hidden(const struct guest *of)
+{
+    (void)of;
+    shown++;
+}
+
 /* All machines of this test can give a sole tenant these. */
 u32 grants_possible(const struct cpu_ops *ops, u32 guests)
 {
     assert_non_null(ops->rdmsr);
-    return guests == 1 ? 1 << GRANT_UNCORE | 1 << GRANT_ENERGY : 0;
+    return guests == 1 ? 1 << GRANT_UNCORE | 1 << GRANT_ENERGY | 1 << GRANT_PEBS : 0;
 }
 
 enum policy_grant grants_refused(const struct cpu_ops *ops, const struct pmu_policy *policy,
@@ -258,6 +266,25 @@ static void grants_follow_the_policy(void **state)
         prepare(intel, &nothing_else);
         assert_int_equal(guest.msr.granted, 0);
     }
+}
+
+/* Before a record can be written there. */
+static void hidden_memory_is_shown_with_precise_samples(void **state)
+{
+    static const struct pmu_policy precise = {.grants = {1 << GRANT_PEBS}};
+    static const struct pmu_policy other = {.grants = {1 << GRANT_UNCORE}};
+
+    (void)state;
+    be_core(false);
+    shown = 0;
+    prepare(true, &other);
+    pmu_adopt(&guest, PMU_OFF, &precise);
+    assert_int_equal(shown, 0);
+    pmu_adopt(&guest, PMU_FULL, &precise);
+    assert_int_equal(shown, 1);
+    assert_int_equal(guest.msr.granted & BIT(FEATURE_PEBS), BIT(FEATURE_PEBS));
+    prepare(true, &precise);
+    assert_int_equal(shown, 2);
 }
 
 static void what_there_is_no_memory_for_is_told(void **state)
@@ -587,6 +614,7 @@ int main(void)
         cmocka_unit_test(what_no_counter_has_is_not_noted),
         cmocka_unit_test(grants_follow_the_policy),
         cmocka_unit_test(what_there_is_no_memory_for_is_told),
+        cmocka_unit_test(hidden_memory_is_shown_with_precise_samples),
         cmocka_unit_test(a_policy_outlives_its_events),
         cmocka_unit_test(the_usual_policy_is_architectural),
         cmocka_unit_test(each_vendors_core_events),

@@ -38,7 +38,8 @@ static void check_grants_of(struct msr_context cpu, const struct msr_list *list,
 
         cpu.granted = (u32)BIT(granted);
         if (opens)
-            expect_verdict(&cpu, msr, MSR_PASS, MSR_PASS, true);
+            expect_verdict(&cpu, msr, MSR_PASS, granted == FEATURE_PEBS ? MSR_TRAP : MSR_PASS,
+                           true);
         else
             expect_listed(&cpu, list, msr);
     }

@@ -163,6 +163,8 @@ static void reference_add_modifiers(void *context, bool deny, char *what)
 
     if (!strcmp(word, "everything"))
         *(deny ? &m->denied : &m->allowed) = ~0ULL;
+    if (!strcmp(word, "pebs")) /* the form of its records */
+        *(deny ? &m->denied : &m->allowed) |= 1ULL << 34;
     if (strcmp(word, "modifier"))
         return;
     while ((word = strtok_r(NULL, " \t\r", &rest)))
@@ -176,7 +178,7 @@ static u64 reference_other_bits(const char *text, enum reference_cpu cpu)
 {
     struct reference_modifiers m = {0, 0};
     u64 both = 1 << 18 | 1 << 23 | 0xff000000U;
-    u64 zen = both, intel = both | 1 << 21 | 3ULL << 32, v6 = both | 3ULL << 32 | 1ULL << 36;
+    u64 zen = both, new = both | 7ULL << 32, intel = new | 1 << 21, v6 = new | 1ULL << 36;
     u64 free = 1 << 16 | 1 << 17 | 1 << 20 | 1 << 22;
 
     reference_lines(text, reference_add_modifiers, &m);

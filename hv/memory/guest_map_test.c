@@ -115,6 +115,23 @@ static void what_is_touched_first_is_there_in_every_mode(void **state)
     assert_int_equal(memory_first_touch(&guest, BIT(46)), TOUCH_BEYOND);
 }
 
+/* Whatever touches it later finds a page there, in each mode. */
+static void hidden_memory_can_be_shown_at_once(void **state)
+{
+    static const u64 hidden[] = {MIB(64), MIB(64) + PAGE_SIZE, 0x8000, MIB(128),
+                                 MIB(128) + PAGE_SIZE};
+
+    (void)state;
+    memory_show_hidden(&guest);
+    for (u32 i = 0; i < COUNT(modes); i++) {
+        for (u32 j = 0; j < COUNT(hidden); j++)
+            assert_int_equal(leaf(modes[i], hidden[j]), guest.ones[0]);
+        assert_int_equal(leaf(modes[i], MIB(128) - 1), MIB(126) | RW | PTE_LARGE);
+        assert_int_equal(leaf(modes[i], MIB(128) + 2 * PAGE_SIZE), (MIB(128) + 2 * PAGE_SIZE) | RW);
+    }
+    assert_int_equal(memory_first_touch(&guest, MIB(64)), TOUCH_MAPPED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -122,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_page_is_the_apics_in_xapic_mode_only),
         TEST(what_is_touched_first_is_there_in_every_mode),
+        TEST(hidden_memory_can_be_shown_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

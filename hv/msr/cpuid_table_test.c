@@ -249,6 +249,7 @@ static const struct shown {
     {false, FEATURE_QOS_MONITOR, 0x80000020, 5, {~0U, ~0U, ~0U, ~0U}},
     {false, FEATURE_LBR, 0x80000022, 0, {6, 0x3f0, 0, 0}},
     {false, FEATURE_UNCORE, 0x80000022, 0, {0, 0x3ffc00, ~0U, 0}},
+    {true, FEATURE_PEBS, 1, 0, {0, 0, 1U << 2, 1U << 21}},
     {true, FEATURE_CYCLES, 6, 0, {0, 0, 1, 0}},
     {true, FEATURE_QOS_MONITOR, 7, 0, {0, 1U << 12, 0, 0}},
     {true, FEATURE_LBR, 7, 0, {0, 0, 0, 1U << 19}},

@@ -132,9 +132,9 @@ static const struct linux_msr linux_msrs[] = {
     {0xdc0, 0xddf, 1, Z, "LBR_INFO_0", "events/intel/lbr.c"},
     {0xe00, 0xe0f, 1, Z, "uncore C boxes, SKL global", "events/intel/uncore_snbep.c"},
     {0x1200, 0x121f, 1, D(FEATURE_LBR), "ARCH_LBR_INFO", "events/intel/lbr.c"},
-    {0x1309, 0x130c, 1, D(FEATURE_PEBS), "RELOAD_FIXED_CTR", "events/intel/ds.c"},
+    {0x1309, 0x130c, 1, D(FEATURE_STORES), "RELOAD_FIXED_CTR", "events/intel/ds.c"},
     {0x1328, 0x1329, 1, T, "SNOOP_RSP", "events/intel/core.c"},
-    {0x14c1, 0x14c8, 1, D(FEATURE_PEBS), "RELOAD_PMC", "events/intel/ds.c"},
+    {0x14c1, 0x14c8, 1, D(FEATURE_STORES), "RELOAD_PMC", "events/intel/ds.c"},
     {0x14ce, 0x14cf, 1, D(FEATURE_LBR), "ARCH_LBR_CTL, DEPTH", "events/intel/lbr.c"},
     {0x1500, 0x151f, 1, D(FEATURE_LBR), "ARCH_LBR_FROM", "events/intel/lbr.c"},
     {0x1600, 0x161f, 1, D(FEATURE_LBR), "ARCH_LBR_TO", "events/intel/lbr.c"},
@@ -142,8 +142,8 @@ static const struct linux_msr linux_msrs[] = {
     {0x17d1, 0x17d2, 1, P, "IA32_HW_FEEDBACK_CONFIG, CHAR", "drivers/thermal/intel/intel_hfi.c"},
     {0x1900, 0x191c, 4, P, "IA32_PMC_V6_GP0_CTR", "events/intel/core.c"},
     {0x1901, 0x191d, 4, T, "IA32_PMC_V6_GP0_CFG_A", "events/intel/core.c"},
-    {0x1902, 0x191e, 4, D(FEATURE_PEBS), "IA32_PMC_V6_GP0_CFG_B", "events/intel/core.c"},
-    {0x1903, 0x191f, 4, D(FEATURE_PEBS), "IA32_PMC_V6_GP0_CFG_C", "events/intel/core.c"},
+    {0x1902, 0x191e, 4, D(FEATURE_STORES), "IA32_PMC_V6_GP0_CFG_B", "events/intel/core.c"},
+    {0x1903, 0x191f, 4, D(FEATURE_STORES), "IA32_PMC_V6_GP0_CFG_C", "events/intel/core.c"},
     {0x1980, 0x198c, 4, P, "IA32_PMC_V6_FX0_CTR", "events/intel/core.c"},
     {0x2000, 0x2fff, 1, Z, "uncore discovery and boxes", "events/intel/uncore_discovery.c"},
     {0xc0000080, 0xc0000084, 1, P, "EFER, SYSCALL", "kernel/cpu/common.c"},
@@ -379,7 +379,32 @@ static void grants_open_their_feature_only(void **state)
     assert_int_equal(msr_judge(&cpu, 0x611).read, MSR_IGNORE);
     assert_int_equal(msr_judge(&cpu, 0x480).read, MSR_GP); /* never granted */
     assert_int_equal(msr_judge(&cpu, 0x570).write, MSR_GP);
-    assert_int_equal(msr_judge(&cpu, 0x600).write, MSR_GP);
+    assert_int_equal(msr_judge(&cpu, 0x14c1).write, MSR_GP); /* reloading, which is another's */
+}
+
+/* Records are written where the guest says, while the hypervisor says so; the registers stay for a
+ * driver that goes on after they were withdrawn. */
+static void precise_samples_are_guarded(void **state)
+{
+    static const u32 registers[] = {0x3f1, 0x3f2, 0x600};
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(registers); i++) {
+        struct msr_context cpu = context(0x8f, PMU_FILTERED);
+
+        assert_int_equal(msr_judge(&cpu, registers[i]).read, MSR_GP);
+        cpu.granted = BIT(FEATURE_PEBS);
+        assert_int_equal(msr_judge(&cpu, registers[i]).read, MSR_PASS);
+        assert_int_equal(msr_judge(&cpu, registers[i]).write, MSR_TRAP);
+        cpu.granted = 0;
+        cpu.withdrawn = BIT(FEATURE_PEBS);
+        assert_int_equal(msr_judge(&cpu, registers[i]).read, MSR_PASS);
+        assert_int_equal(msr_judge(&cpu, registers[i]).write, MSR_TRAP);
+        cpu.partition = true;
+        assert_int_equal(msr_judge(&cpu, registers[i]).write, MSR_TRAP);
+        cpu.withdrawn = 0;
+        assert_int_equal(msr_judge(&cpu, registers[i]).write, MSR_GP);
+    }
 }
 
 /* Names that must never reach the processor from a guest. */
@@ -505,6 +530,7 @@ int main(void)
         cmocka_unit_test(icr_exits_only_when_policed),
         cmocka_unit_test(what_the_pmu_is_for_passes),
         cmocka_unit_test(grants_open_their_feature_only),
+        cmocka_unit_test(precise_samples_are_guarded),
         cmocka_unit_test(nothing_runs_outside_paging),
         cmocka_unit_test(unknown_msrs),
         cmocka_unit_test(map_says_what_the_table_says),

@@ -29,6 +29,7 @@ static const struct msr_list lists[] = {
     MSRS(1, OWN, FEATURE_CYCLES, 0, {0xe7, 0xe8}, {0xc00000e7, 0xc00000e8}),
     MSRS(1, OWN, FEATURE_IRPERF, 0, {0xc00000e9, 0xc00000e9}),
     MSRS(1, OWN, FEATURE_LBR, 0, {0x1c8, 0x1c9}, {0x1db, 0x1de}),
+    MSRS(1, OWN, FEATURE_PEBS, 0, {0x3f1, 0x3f2}, {0x600, 0x600}),
     MSRS(1, OWN, FEATURE_SVM, 0, {0xc0010114, 0xc0010114}),
 
     /* The machine's: its clock, its wires (LVT LINT0 and 1, AMD's extended APIC), its modes. */

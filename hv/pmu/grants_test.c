@@ -10,6 +10,7 @@
 #include "pmu/grants_intel.c"
 
 static u32 leaf_1[4], leaf_80000001[4];
+static u64 capabilities; /* IA32_PERF_CAPABILITIES */
 
 static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
@@ -27,8 +28,9 @@ static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 
 static u64 fake_rdmsr(u32 msr)
 {
-    fail_msg("MSR %x is not promised by CPUID", msr);
-    return 0;
+    assert_int_equal(msr, 0x345);
+    assert_true(leaf_1[CPU_ECX] & BIT(15)); /* promised by CPUID */
+    return capabilities;
 }
 
 static const struct cpu_ops ops = {fake_cpuid, fake_rdmsr, NULL};
@@ -97,6 +99,38 @@ static void the_first_that_is_refused(void **state)
     assert_int_equal(grants_refused(&ops, &policy, 2, &why), GRANTS);
 }
 
+/* Where a fault in the midst of a record can be gone on from: servers of Ice Lake, format 5, and
+ * adaptive records on both. */
+static void precise_samples_of_those_that_survive_a_fault(void **state)
+{
+    static const struct {
+        u32 signature;
+        u64 capabilities;
+        enum grant_answer answer;
+    } cases[] = {
+        {0x606a6, 0x44c0, GRANT_GIVEN}, /* Ice Lake-SP */
+        {0x606c1, 0x44c0, GRANT_GIVEN}, /* Ice Lake-D */
+        {0x806f8, 0x45c0, GRANT_GIVEN}, /* Sapphire Rapids, by its format */
+        {0x706e5, 0x44c0, GRANT_FATAL}, /* Ice Lake client */
+        {0x80665, 0x44c0, GRANT_FATAL}, /* Tremont */
+        {0x606a6, 0x04c0, GRANT_FATAL}, /* without adaptive records */
+        {0x806f8, 0x05c0, GRANT_FATAL}, {0x50654, 0x3c5, GRANT_FATAL}, /* Skylake-SP */
+    };
+
+    (void)state;
+    be_intel(true);
+    for (u32 i = 0; i < COUNT(cases); i++) {
+        leaf_1[CPU_EAX] = cases[i].signature;
+        leaf_1[CPU_ECX] = (u32)(BIT(5) | BIT(15));
+        capabilities = cases[i].capabilities;
+        assert_int_equal(grant_ask(&ops, GRANT_PEBS, 3), cases[i].answer);
+        leaf_1[CPU_ECX] = BIT(5);
+        assert_int_equal(grant_ask(&ops, GRANT_PEBS, 3), GRANT_FATAL);
+    }
+    be_intel(false);
+    assert_int_equal(grant_ask(&ops, GRANT_PEBS, 1), GRANT_ABSENT);
+}
+
 /* It means what can be had. */
 static void everything_is_never_refused(void **state)
 {
@@ -124,6 +158,7 @@ int main(void)
         cmocka_unit_test(the_sockets_are_a_sole_tenants),
         cmocka_unit_test(what_a_processor_lacks_is_no_mistake),
         cmocka_unit_test(the_first_that_is_refused),
+        cmocka_unit_test(precise_samples_of_those_that_survive_a_fault),
         cmocka_unit_test(everything_is_never_refused),
         cmocka_unit_test(each_has_its_words),
     };

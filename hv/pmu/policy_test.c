@@ -86,7 +86,7 @@ static void reads_the_rest(void **state)
     assert_int_equal(policy.presets[POLICY_DENY], 1 << PRESET_CORE);
     assert_int_equal(policy.fixed[POLICY_ALLOW], 0x800d);
     assert_int_equal(policy.fixed[POLICY_DENY], 0x4);
-    assert_int_equal(policy_modifiers(&policy), EVTSEL_EDGE | EVTSEL_EQ);
+    assert_int_equal(policy_modifiers(&policy), EVTSEL_EDGE | EVTSEL_EQ | EVTSEL_ADAPTIVE);
     assert_int_equal(policy.aux_count, 3);
     assert_int_equal(policy.event_count, 0);
     assert_int_equal(policy_grants(&policy), 1 << GRANT_PEBS | 1 << GRANT_ENERGY);

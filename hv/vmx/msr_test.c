@@ -31,6 +31,22 @@ bool msr_write(struct cpu *self, u32 msr, u64 value)
     return accepted;
 }
 
+static u32 pebs; /* the MSR that is PEBS' */
+
+bool vmx_is_pebs(const struct cpu *self, u32 msr)
+{
+    assert_ptr_equal(self, &cpu);
+    return msr == pebs;
+}
+
+bool vmx_pebs_write(struct cpu *self, u32 msr, u64 value)
+{
+    assert_ptr_equal(self, &cpu);
+    assert_int_equal(msr, pebs);
+    elsewhere_value = value;
+    return accepted;
+}
+
 u64 pmu_intel_debugctl(u32 granted, u64 value)
 {
     assert_int_equal(granted, 0x5a);
@@ -229,6 +245,21 @@ static void debugctl_goes_to_the_vmcs(void **state)
     assert_int_equal(cpu.exits[EXIT_MSR_WRITE], 4);
 }
 
+static void precise_samples_have_a_place_of_their_own(void **state)
+{
+    (void)state;
+    pebs = 0x3f1;
+    for (u32 i = 0; i < 2; i++) {
+        accepted = i;
+        assert_int_equal(vmx_msr_write(&cpu, 0x3f1, 5 + i), i);
+        assert_int_equal(elsewhere_value, 5 + i);
+    }
+    assert_int_equal(elsewhere, 0);
+    pebs = 0;
+    assert_true(vmx_msr_write(&cpu, 0x3f1, 5));
+    assert_int_equal(elsewhere, 1);
+}
+
 /* --- microcode ---------------------------------------------------------------------------------
  */
 
@@ -317,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup(mtrrs_are_no_partitions, set_up),
         cmocka_unit_test_setup(memory_follows_mtrrs_that_are_enabled, set_up),
         cmocka_unit_test_setup(debugctl_goes_to_the_vmcs, set_up),
+        cmocka_unit_test_setup(precise_samples_have_a_place_of_their_own, set_up),
         cmocka_unit_test_setup(an_update_is_loaded_where_it_is, set_up),
         cmocka_unit_test_setup(an_update_must_be_in_one_piece, set_up),
         cmocka_unit_test_setup(an_update_that_names_no_size_has_the_usual_one, set_up),

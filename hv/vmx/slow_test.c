@@ -250,6 +250,12 @@ bool exit_hypercall(struct cpu *self, u32 level)
 
 static u64 touched;
 
+void vmx_pebs_stop(struct cpu *self)
+{
+    assert_ptr_equal(self, cpu);
+    step("unsample");
+}
+
 bool exit_first_touch(struct cpu *self, u64 gpa, u64 rip)
 {
     assert_ptr_equal(self, cpu);
@@ -830,6 +836,22 @@ static void memory_is_mapped_on_first_touch(void **state)
     assert_non_null(strstr(said, ": access beyond what can be mapped: exit 30"));
 }
 
+/* Bit 16: of a record, whoever executes. Nobody's instruction is emulated, and nothing stops but
+ * samples. */
+static void a_record_that_meets_nothing_is_only_lost(void **state)
+{
+    (void)state;
+    violation(GIB(600), 1 << 16 | 2, 0);
+    assert_string_equal(steps, "after touch tick before ");
+    violation(0xfee00300, 1 << 16 | 2 | 5 << 3, 0);
+    assert_string_equal(steps, "after unsample tick before ");
+    violation(0xfee00300, 1 << 16 | 2 | 1 << 3, 0x80000300);
+    assert_string_equal(steps, "after unsample tick before ");
+    works = false;
+    violation(GIB(600), 1 << 16 | 2, 0);
+    assert_string_equal(steps, "after touch unsample tick before ");
+}
+
 static void writes_to_the_apic_page_are_carried_out(void **state)
 {
     (void)state;
@@ -1043,6 +1065,7 @@ int main(void)
         TEST(a_string_goes_on_until_it_is_done),
         TEST(no_string_of_user_code_or_inwards_or_undescribed),
         TEST(memory_is_mapped_on_first_touch),
+        TEST(a_record_that_meets_nothing_is_only_lost),
         TEST(writes_to_the_apic_page_are_carried_out),
         TEST(an_iret_that_faults_has_unblocked_nmis_too_early),
         TEST(a_refused_entry_stops_and_says_why),

@@ -87,6 +87,12 @@ static void vmxoff(void)
 
 struct hv hv;
 struct pmu pmu;
+
+void vmx_pebs_follow(struct cpu *self)
+{
+    (void)self;
+    step("pebs");
+}
 const char vmx_exited[1], vmx_exited_list[1];
 const char vmx_window_start[1], vmx_window_end[1], vmx_late[1];
 
