@@ -7,7 +7,7 @@ PM        := tools/pmu-bochs
 PM_OBJ    := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard $(PM)/efi/*.c $(PM)/efi/*.S)))
 PM_EFI    := $(BUILD)/$(PM)/model.efi
 PM_SPEED  := $(BUILD)/$(PM)/speed.efi
-PM_LOGIC  := $(addprefix $(PM)/model/,core.cc events.cc predictor.cc options.cc intel.cc intel_events.cc intel_msrs.cc amd.cc acpi.cc \
+PM_LOGIC  := $(addprefix $(PM)/model/,core.cc events.cc predictor.cc options.cc intel.cc intel_events.cc intel_msrs.cc lbr.cc amd.cc acpi.cc \
                socket.cc pebs.cc)
 PM_MODES  := intel amd
 BED_P     := tools/bed P --bare --timeout 300
@@ -45,7 +45,7 @@ test-pmu-model-now: $(BUILD)/$(PM)/model_test $(PM_EFI) $(BUILD)/launch.efi
 	@$(PM)/bed_selftest
 	@$(PM)/test-model $(PM_EFI)
 
-$(BUILD)/$(PM)/perf.gz: $(PM)/perf-initrd $(wildcard $(PM)/perf-tests/*) $(BUILD)/cede-policy
+$(BUILD)/$(PM)/perf.gz: $(PM)/perf-initrd $(wildcard $(PM)/perf-tests/*) $(BUILD)/cede-policy | $(LINUX_FILES)
 	$(PM)/perf-initrd $@ $(BUILD)/cede-policy
 
 test-pmu-perf: PM_SETUPS := intel-1 amd-4

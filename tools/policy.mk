@@ -2,7 +2,7 @@
 ##   make tools       build/cede-policy, which turns names of events into policies (docs/policy.md)
 CP        := tools/policy
 CP_SRC    := $(filter-out %_test.c,$(wildcard $(CP)/*.c))
-CP_SHARED := hv/pmu/filter.c hv/pmu/policy.c hv/pmu/policy_text.c hv/pmu/amd.c hv/pmu/intel.c
+CP_SHARED := hv/pmu/filter.c hv/pmu/policy.c hv/pmu/policy_text.c hv/pmu/amd.c hv/pmu/intel.c hv/pmu/lbr_intel.c
 CP_CFLAGS := -std=gnu11 -O2 -g $(WARN) -Ihv/include -Ihv -Itools/policy
 CP_LIBS   := -lpfm -ljansson
 CP_OBJ    := $(patsubst %.c,$(BUILD)/policy/%.o,$(CP_SRC) $(CP_SHARED))

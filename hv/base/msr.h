@@ -40,6 +40,7 @@
 #define IA32_X2APIC_ICR           0x830
 #define IA32_BNDCFGS              0xd90
 #define IA32_XSS                  0xda0
+#define XSS_LBR                   BIT(15)
 #define IA32_FS_BASE              0xc0000100
 #define IA32_GS_BASE              0xc0000101
 
@@ -74,7 +75,9 @@
 #define EPT_CAP_INVEPT_ALL          BIT(26)
 #define EPT_CAP_INVVPID             BIT(32)
 #define EPT_CAP_INVVPID_ALL         BIT(42)
-#define IA32_VMX_TRUE_PINBASED_CTLS 0x48d /* then primary, exit, entry */
+#define IA32_VMX_TRUE_PINBASED_CTLS 0x48d   /* then primary, exit, entry */
+#define EXITCTL_CLEAR_LBR           BIT(26) /* "clear IA32_LBR_CTL" */
+#define ENTRYCTL_LOAD_LBR           BIT(21) /* "load guest IA32_LBR_CTL" */
 #define IA32_TME_ACTIVATE           0x982
 #define TME_ACTIVATE_ENABLE         BIT(1)
 

@@ -10,6 +10,7 @@
 #define read_selectors read_intel_selectors
 #undef EVENT
 #include "pmu/intel.c"
+#include "pmu/lbr_intel.c"
 #include "counters/credit_amd.c"
 #define credited          intel_credited
 #define credited_selector intel_credited_selector
@@ -656,6 +657,13 @@ static void intel_wraps(void **state)
     wrap(ALL, DEBUGCTL_FREEZE_PERFMON_ON_PMI); /* masked by the first: dropped, but it freezes */
     assert_int_equal(sends, 1);
     assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32) | GLOBAL_FROZEN);
+    set_msr(IA32_FIXED_CTR0, TOP);
+    wrap(ALL, DEBUGCTL_FREEZE_LBRS_ON_PMI | DEBUGCTL_LBR);
+    assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32) | GLOBAL_LBR_FROZEN);
+    set_msr(IA32_FIXED_CTR_CTRL, 0x3); /* no PMI */
+    set_msr(IA32_FIXED_CTR0, TOP);
+    wrap(ALL, DEBUGCTL_FREEZE_LBRS_ON_PMI);
+    assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32));
 }
 
 static void one_pmi_for_several(void **state)

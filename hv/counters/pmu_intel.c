@@ -1,6 +1,7 @@
 #include "base/asm.h"
 #include "counters/pmu_vendor.h"
 #include "guest.h"
+#include "pmu/lbr_intel.h"
 
 static void describe(u16 family, struct policy_cpu *processor)
 {
@@ -54,6 +55,8 @@ static void follow(struct cpu *cpu, enum pmu_mode from)
     const struct guest_pmu *own = &cpu->guest->pmu;
 
     pmu_intel_switch(&cpu->pmu.intel, from, own->mode, own->filter, &own->limits, &pmu_native);
+    if (cpu->guest->msr.withdrawn & BIT(FEATURE_LBR))
+        lbr_intel_clear(&pmu_native);
 }
 
 static const u64 *selectors(const struct cpu *cpu, u32 *count)

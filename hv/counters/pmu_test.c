@@ -14,6 +14,7 @@ static void fake_core_cpuid(u32 leaf, u32 subleaf, u32 out[4]);
 #define read_selectors read_intel_selectors
 #undef EVENT
 #include "pmu/intel.c"
+#include "pmu/lbr_intel.c"
 #include "pmu/filter.c"
 #include "pmu/policy.c"
 #include "pmu/denial.c"

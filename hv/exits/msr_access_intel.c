@@ -12,7 +12,6 @@
 #define MISC_ENABLE_NO_PEBS    BIT(12)
 #define MISC_ENABLE_NO_XD      BIT(34)
 #define XSS_PT                 BIT(8)
-#define XSS_LBR                BIT(15)
 #define FEATURE_CONTROL_KEPT   FEATURE_CONTROL_LMCE /* VMX, SENTER and SGX are off */
 #define IA32_CORE_CAPABILITIES 0xcf
 #define CORE_CAP_RAR           BIT(1)

@@ -9,10 +9,11 @@
 
 enum grant_answer {
     GRANT_GIVEN,
-    GRANT_ABSENT,  /* the processor has no such thing: the line means nothing here */
-    GRANT_SHARED,  /* other guests have cores of the same socket */
-    GRANT_FATAL,   /* the processor has it, and a fault in the midst of it is nobody's */
-    GRANT_NOT_YET, /* the processor has it, and this version of Cede does not switch it */
+    GRANT_ABSENT,     /* the processor has no such thing: the line means nothing here */
+    GRANT_SHARED,     /* other guests have cores of the same socket */
+    GRANT_NO_CONTROL, /* VT-x lacks the controls that keep the hypervisor's out of it */
+    GRANT_FATAL,      /* a fault in the midst of a record is nobody's */
+    GRANT_NOT_YET,    /* the processor has it, and this version of Cede does not switch it */
 };
 
 /* For a guest on the running processor; `guests` is how many there are, the firmware's included. */

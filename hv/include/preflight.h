@@ -52,6 +52,7 @@ enum preflight_trait {
     TRAIT_CR4,
     TRAIT_EPT,
     TRAIT_WBINVD,
+    TRAIT_LBR,
     TRAIT_GLOBAL_CTRL,
     TRAITS
 };

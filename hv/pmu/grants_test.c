@@ -9,8 +9,7 @@
 #include "pmu/grants_amd.c"
 #include "pmu/grants_intel.c"
 
-static u32 leaf_1[4], leaf_80000001[4];
-static u64 capabilities; /* IA32_PERF_CAPABILITIES */
+static u32 leaf_1[4], leaf_7[4], leaf_80000001[4];
 
 static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
@@ -20,17 +19,31 @@ static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
         out[CPU_EAX] = 0xd;
     if (leaf == 1)
         memcpy(out, leaf_1, 16);
+    if (leaf == 7)
+        memcpy(out, leaf_7, 16);
     if (leaf == 0x80000000)
         out[CPU_EAX] = 0x80000022;
     if (leaf == 0x80000001)
         memcpy(out, leaf_80000001, 16);
 }
 
+static u64 capabilities, exit_controls, entry_controls;
+static bool true_controls;
+
 static u64 fake_rdmsr(u32 msr)
 {
-    assert_int_equal(msr, 0x345);
-    assert_true(leaf_1[CPU_ECX] & BIT(15)); /* promised by CPUID */
-    return capabilities;
+    u32 first = true_controls ? 0x48d : 0x481;
+
+    if (msr == 0x345 && (leaf_1[CPU_ECX] & BIT(15)))
+        return capabilities;
+    if (msr == 0x480)
+        return true_controls ? BIT(55) : 0;
+    if (msr == first + 2)
+        return exit_controls;
+    if (msr == first + 3)
+        return entry_controls;
+    fail_msg("MSR %x is not promised by CPUID", msr);
+    return 0;
 }
 
 static const struct cpu_ops ops = {fake_cpuid, fake_rdmsr, NULL};
@@ -38,6 +51,7 @@ static const struct cpu_ops ops = {fake_cpuid, fake_rdmsr, NULL};
 static void be_amd(bool ibs)
 {
     memset(leaf_1, 0, sizeof(leaf_1));
+    memset(leaf_7, 0, sizeof(leaf_7));
     memset(leaf_80000001, 0, sizeof(leaf_80000001));
     leaf_80000001[CPU_ECX] = (u32)(BIT(2) | (ibs ? BIT(10) : 0));
 }
@@ -131,6 +145,41 @@ static void precise_samples_of_those_that_survive_a_fault(void **state)
     assert_int_equal(grant_ask(&ops, GRANT_PEBS, 1), GRANT_ABSENT);
 }
 
+/* Where PERF_CAPABILITIES names their format: any but 0. */
+static void older_branch_records(void **state)
+{
+    (void)state;
+    be_intel(true);
+    assert_int_equal(grant_ask(&ops, GRANT_LBR, 2), GRANT_ABSENT);
+    leaf_1[CPU_ECX] |= (u32)BIT(15);
+    capabilities = ~0x3fULL;
+    assert_int_equal(grant_ask(&ops, GRANT_LBR, 2), GRANT_ABSENT);
+    for (u32 bit = 0; bit < 6; bit++) {
+        capabilities = BIT(bit);
+        assert_int_equal(grant_ask(&ops, GRANT_LBR, 2), GRANT_GIVEN);
+    }
+    assert_false(lbr_ctl_is_switched(&ops));
+}
+
+/* Architectural ones only with both controls, wherever they are announced. */
+static void architectural_branch_records(void **state)
+{
+    (void)state;
+    be_intel(true);
+    leaf_7[CPU_EDX] = BIT(19);
+    for (u32 way = 0; way < 8; way++) {
+        bool both = (way & 3) == 3;
+
+        true_controls = way & 4;
+        exit_controls = way & 1 ? BIT(32 + 26) : ~BIT(32 + 26);
+        entry_controls = way & 2 ? BIT(32 + 21) : ~BIT(32 + 21);
+        assert_int_equal(grant_ask(&ops, GRANT_LBR, 1), both ? GRANT_GIVEN : GRANT_NO_CONTROL);
+        assert_int_equal(lbr_ctl_is_switched(&ops), both);
+    }
+    leaf_7[CPU_EDX] = 0;
+    assert_false(lbr_ctl_is_switched(&ops));
+}
+
 /* It means what can be had. */
 static void everything_is_never_refused(void **state)
 {
@@ -159,6 +208,8 @@ int main(void)
         cmocka_unit_test(what_a_processor_lacks_is_no_mistake),
         cmocka_unit_test(the_first_that_is_refused),
         cmocka_unit_test(precise_samples_of_those_that_survive_a_fault),
+        cmocka_unit_test(older_branch_records),
+        cmocka_unit_test(architectural_branch_records),
         cmocka_unit_test(everything_is_never_refused),
         cmocka_unit_test(each_has_its_words),
     };

@@ -1,5 +1,6 @@
 #include "pmu/intel.h"
 #include "base/feature.h"
+#include "pmu/lbr_intel.h"
 #include "pmu/policy.h"
 
 const struct filter_format filter_format_intel = {
@@ -242,7 +243,7 @@ static void read_aux(struct pmu_intel *pmu, const struct pmu_access *access)
 void pmu_intel_start(struct pmu_intel *pmu, enum pmu_mode mode, const struct filter *filter,
                      const struct pmu_intel_limits *limits, const struct pmu_access *access)
 {
-    static const u32 stopped[] = {IA32_PEBS_ENABLE, IA32_RTIT_CTL, IA32_LBR_CTL};
+    static const u32 stopped[] = {IA32_PEBS_ENABLE, IA32_RTIT_CTL};
 
     *pmu = (struct pmu_intel){0};
     pmu_intel_discover(&pmu->caps, access);
@@ -252,6 +253,7 @@ void pmu_intel_start(struct pmu_intel *pmu, enum pmu_mode mode, const struct fil
     write_all(pmu, mode, filter, limits, access);
     for (u32 i = 0; i < COUNT(stopped); i++)
         access->wrmsr(stopped[i], 0);
+    lbr_intel_stop(access);
 }
 
 void pmu_intel_switch(struct pmu_intel *pmu, enum pmu_mode from, enum pmu_mode to,

@@ -35,7 +35,8 @@
 #define IA32_RTIT_CTL               0x570
 #define IA32_LBR_CTL                0x14ce
 
-#define GLOBAL_FIXED(n) BIT(32 + (n)) /* in GLOBAL_CTRL and GLOBAL_STATUS */
+#define GLOBAL_LBR_FROZEN BIT(58)       /* GLOBAL_STATUS: no branch is recorded */
+#define GLOBAL_FIXED(n)   BIT(32 + (n)) /* in GLOBAL_CTRL and GLOBAL_STATUS */
 /* Fixed counters 0 and 1 count instructions and core cycles (SDM table 20-2). */
 #define GLOBAL_FIXED_CREDITED (GLOBAL_FIXED(0) | GLOBAL_FIXED(1))
 #define FIXED_FIELD(c, n)     FIELD(c, 4 * (n) + 3, 4 * (n))

@@ -7,6 +7,7 @@
 #include "pmu/denial.c"
 #include "pmu/filter.c"
 #include "pmu/intel.c"
+#include "pmu/lbr_intel.c"
 #include "pmu/policy.c"
 
 #define USUAL (EVTSEL_EN | EVTSEL_USR | EVTSEL_OS | EVTSEL_INT)

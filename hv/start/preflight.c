@@ -78,6 +78,7 @@ const char *preflight_trait_text(enum preflight_trait trait)
         [TRAIT_CR4] = "fixed bits of CR4",
         [TRAIT_EPT] = "EPT capabilities",
         [TRAIT_WBINVD] = "exits for WBINVD",
+        [TRAIT_LBR] = "branch records",
         [TRAIT_GLOBAL_CTRL] = "performance monitoring versions",
     };
 

@@ -8,6 +8,7 @@
 #include "start/preflight.c"
 #include "svm/preflight.c"
 #include "vmx/controls.c"
+#include "pmu/grants_intel.c"
 #include "vmx/preflight.c"
 
 #define SVM_BIT BIT(2) /* 8000_0001 ECX */

@@ -12,6 +12,7 @@
 static bool write_halves(u32 msr, u32 low, u32 high);
 #define wrmsr_halves_safe write_halves
 #include "pmu/intel.c"
+#include "pmu/lbr_intel.c"
 #include "counters/credit_intel.c"
 #undef credited
 #include "pmu/denial.c"

@@ -47,6 +47,7 @@ static void begin_life(struct cpu *cpu)
     vmx_host_state(cpu);
     vmx_flush_ept();
     vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+    vmx_lbr_reset();
     vmwrite(VMCS_GUEST_PAT, PAT_RESET);
     vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
     vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);

@@ -29,11 +29,12 @@ static bool mtrr_write(u32 msr, u64 value)
     return true;
 }
 
-/* The exit has cleared the register and the entry will load it. The processor judges the value. */
+/* The exit has cleared the register and the entry will load it. The processor judges the value, but
+ * for LBR: not even for a moment may the stack that is the guest's record what is done here. */
 static bool debugctl_write(const struct cpu *cpu, u64 value)
 {
-    value = pmu_intel_debugctl(cpu->guest->msr.granted, value);
-    if (!wrmsr_safe(IA32_DEBUGCTL, value))
+    value = pmu_intel_debugctl(vmx_debugctl_grants(cpu), value);
+    if (!wrmsr_safe(IA32_DEBUGCTL, value & ~DEBUGCTL_LBR))
         return false;
     wrmsr(IA32_DEBUGCTL, 0);
     vmwrite(VMCS_GUEST_DEBUGCTL, value);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include "fake/fake_machine.h"
 #include "fake/fake_vmx.h"
+#include "vmx/lbr.c"
 #include "vmx/msr.c"
 #include "vmx/microcode.c"
 
@@ -47,10 +48,12 @@ bool vmx_pebs_write(struct cpu *self, u32 msr, u64 value)
     return accepted;
 }
 
+static u64 refused;
+
 u64 pmu_intel_debugctl(u32 granted, u64 value)
 {
     assert_int_equal(granted, 0x5a);
-    return value & ~1ULL;
+    return value & ~refused;
 }
 
 void memory_types_update(u64 mask)
@@ -230,6 +233,7 @@ static void memory_follows_mtrrs_that_are_enabled(void **state)
 static void debugctl_goes_to_the_vmcs(void **state)
 {
     (void)state;
+    refused = 1;
     for (u32 index = 0; index < 2; index++) {
         guest.index = index;
         fake.msrs = 0;
@@ -258,6 +262,19 @@ static void precise_samples_have_a_place_of_their_own(void **state)
     pebs = 0;
     assert_true(vmx_msr_write(&cpu, 0x3f1, 5));
     assert_int_equal(elsewhere, 1);
+}
+
+/* Branch records are the guest's: the processor here would refuse LBR. */
+static void branches_of_the_host_are_not_recorded(void **state)
+{
+    (void)state;
+    fake.msrs = 0;
+    fake_msr(0x1d9, 0, 0xfffe);
+    refused = 0;
+    assert_true(vmx_msr_write(&cpu, 0x1d9, 0x801));
+    assert_int_equal(fake_vmcs[0x2802], 0x801);
+    assert_false(vmx_msr_write(&cpu, 0x1d9, BIT(20) | 1));
+    assert_int_equal(fake_vmcs[0x2802], 0x801);
 }
 
 /* --- microcode ---------------------------------------------------------------------------------
@@ -349,6 +366,7 @@ int main(void)
         cmocka_unit_test_setup(memory_follows_mtrrs_that_are_enabled, set_up),
         cmocka_unit_test_setup(debugctl_goes_to_the_vmcs, set_up),
         cmocka_unit_test_setup(precise_samples_have_a_place_of_their_own, set_up),
+        cmocka_unit_test_setup(branches_of_the_host_are_not_recorded, set_up),
         cmocka_unit_test_setup(an_update_is_loaded_where_it_is, set_up),
         cmocka_unit_test_setup(an_update_must_be_in_one_piece, set_up),
         cmocka_unit_test_setup(an_update_that_names_no_size_has_the_usual_one, set_up),

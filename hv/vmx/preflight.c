@@ -1,6 +1,7 @@
 /* Preflight for VT-x (SDM volume 3, 24.7 and appendix A). */
 #include "base/preflight_parts.h"
 #include "base/msr.h"
+#include "pmu/grants_parts.h"
 #include "vmx/controls.h"
 #include "vmx/vmcs.h"
 
@@ -51,6 +52,7 @@ void preflight_vmx_traits(const struct cpu_ops *ops, struct preflight_traits *tr
     of[TRAIT_CR4] = fixed_bits(ops, IA32_VMX_CR4_FIXED0, IA32_VMX_CR4_FIXED1);
     of[TRAIT_EPT] = ops->rdmsr(IA32_VMX_EPT_VPID_CAP) & (EPT_CAP_1GIB | EPT_CAP_WALK_5);
     of[TRAIT_WBINVD] = ops->rdmsr(IA32_VMX_PROCBASED_CTLS2) >> 32 & SECONDARY_WBINVD;
+    of[TRAIT_LBR] = lbr_ctl_is_switched(ops);
     of[TRAIT_GLOBAL_CTRL] = FIELD(preflight_cpuid(ops, 0xa, CPU_EAX), 7, 0) >= 2;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
+#include "pmu/grants_intel.c"
 #include "vmx/preflight.c"
 
 /* A processor that will do. */

@@ -85,6 +85,20 @@ static void vmxoff(void)
 
 #include "vmx/vmx.c"
 
+static u32 lbr_follows;
+
+void vmx_lbr_follow(struct cpu *self)
+{
+    (void)self;
+    lbr_follows++;
+}
+
+bool lbr_ctl_is_switched(const struct cpu_ops *ops)
+{
+    (void)ops;
+    return true;
+}
+
 struct hv hv;
 struct pmu pmu;
 
@@ -336,6 +350,7 @@ static void wbinvd_exits_where_it_can(void **state)
     (void)state;
     vmx_vendor.prepare();
     assert_int_equal(vmx.wbinvd_exits, 0x40);
+    assert_true(vmx.lbr_ctl);
     *allowed = ~(0x40ULL << 32);
     vmx_vendor.prepare();
     assert_int_equal(vmx.wbinvd_exits, 0);
@@ -528,7 +543,9 @@ static void a_step_goes_on_when_permissions_change(void **state)
 {
     (void)state;
     vmx.controls.word[WORD_PRIMARY] = 0x1000;
+    lbr_follows = 0;
     vmx_vendor.permissions_changed(cpu);
+    assert_int_equal(lbr_follows, 1);
     assert_int_equal(fake_vmcs[0x4002], 0x1000);
     guest.pmu.mode = PMU_OFF;
     cpu->vmx.stepping = true;

@@ -122,7 +122,9 @@ void vmx_set_global_ctrl(struct cpu *cpu, u64 value)
 static void capture_msrs(struct cpu *cpu, u64 ssp)
 {
     vmwrite(VMCS_GUEST_PAT, rdmsr(IA32_PAT));
-    vmwrite(VMCS_GUEST_DEBUGCTL, pmu_intel_debugctl(cpu->guest->msr.granted, rdmsr(IA32_DEBUGCTL)));
+    vmwrite(VMCS_GUEST_DEBUGCTL,
+            pmu_intel_debugctl(vmx_debugctl_grants(cpu), rdmsr(IA32_DEBUGCTL)));
+    vmx_lbr_reset();
     vmwrite(VMCS_GUEST_SYSENTER_CS, rdmsr(IA32_SYSENTER_CS));
     vmwrite(VMCS_GUEST_SYSENTER_ESP, rdmsr(IA32_SYSENTER_ESP));
     vmwrite(VMCS_GUEST_SYSENTER_EIP, rdmsr(IA32_SYSENTER_EIP));
@@ -147,9 +149,9 @@ static void write_quiet(void)
     vmwrite(VMCS_ENTRY_EVENT, 0);
 }
 
-static void write_efer(u64 efer)
+static void write_efer(const struct cpu *cpu, u64 efer)
 {
-    u64 entry = vmx.controls.word[WORD_ENTRY];
+    u64 entry = vmx.controls.word[WORD_ENTRY] | vmx_lbr_controls(cpu).entry;
 
     vmwrite(VMCS_GUEST_EFER, efer);
     vmwrite(VMCS_ENTRY_CONTROLS, efer & EFER_LMA ? entry | ENTRYCTL_LONG : entry);
@@ -161,7 +163,7 @@ void vmx_capture_state(struct cpu *cpu, const struct launch *launch, u64 ssp,
     write_quiet();
     capture_segments();
     capture_msrs(cpu, ssp);
-    write_efer(rdmsr(IA32_EFER));
+    write_efer(cpu, rdmsr(IA32_EFER));
     vmx_write_cr0(cpu, old.cr0);
     vmx_write_cr4(cpu, old.cr4);
     vmwrite(VMCS_GUEST_CR3, read_cr3());
@@ -219,7 +221,7 @@ void vmx_reset_state(struct cpu *cpu, u8 vector)
     write_quiet();
     reset_registers(cpu);
     reset_segments(vector);
-    write_efer(0);
+    write_efer(cpu, 0);
     vmx_write_cr0(cpu, CR0_ET | (read_cr0() & (CR0_CD | CR0_NW)));
     vmx_write_cr4(cpu, 0);
     vmwrite(VMCS_GUEST_CR3, 0);
@@ -250,7 +252,7 @@ void vmx_boot_state(struct cpu *cpu)
     vmwrite(VMCS_GUEST_GDTR_LIMIT, BOOT_GDT_LIMIT);
     vmx_write_cr0(cpu, BOOT_CR0);
     vmx_write_cr4(cpu, CR4_PAE);
-    write_efer(EFER_LME | EFER_LMA);
+    write_efer(cpu, EFER_LME | EFER_LMA);
     vmwrite(VMCS_GUEST_CR3, boot->cr3);
     vmwrite(VMCS_GUEST_RIP, boot->entry);
     cpu->regs[RSI] = boot->boot_params;
@@ -317,7 +319,7 @@ void vmx_set_controls(struct cpu *cpu)
     vmwrite(VMCS_PRIMARY_CONTROLS, vmx_primary(cpu));
     vmwrite(VMCS_SECONDARY_CONTROLS,
             word[WORD_SECONDARY] | (is_partition(guest) ? vmx.wbinvd_exits : 0));
-    vmwrite(VMCS_EXIT_CONTROLS, word[WORD_EXIT]);
+    vmwrite(VMCS_EXIT_CONTROLS, word[WORD_EXIT] | vmx_lbr_controls(cpu).exit);
     vmwrite(VMCS_EXCEPTION_BITMAP, is_partition(guest) ? BIT(MC_VECTOR) : 0);
     vmwrite(VMCS_PF_ERROR_MASK, 0);
     vmwrite(VMCS_PF_ERROR_MATCH, 0);

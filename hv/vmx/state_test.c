@@ -39,6 +39,7 @@ static void cpuid_of_version(u32 number, u32 subleaf, u32 out[4])
 
 #include "fake/fake_vmx.h"
 #include "fake/vmcs_check.h"
+#include "vmx/lbr.c"
 #include "vmx/state.c"
 #include "vmx/cr.c"
 #include "vmx/ept.c"

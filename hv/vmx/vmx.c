@@ -7,6 +7,7 @@
 #include "base/msr.h"
 #include "counters/pmu.h"
 #include "base/preflight_parts.h"
+#include "pmu/grants_parts.h"
 #include "vendor.h"
 
 struct vmx vmx;
@@ -30,6 +31,7 @@ static void read_features(void)
     vmx.cr4_fixed0 = rdmsr(IA32_VMX_CR4_FIXED0);
     vmx.cr4_fixed1 = rdmsr(IA32_VMX_CR4_FIXED1);
     vmx.wbinvd_exits = (u32)(rdmsr(IA32_VMX_PROCBASED_CTLS2) >> 32) & SECONDARY_WBINVD;
+    vmx.lbr_ctl = lbr_ctl_is_switched(&own_ops);
     cpuid(0, 0, regs);
     if (regs[0] >= 0xa)
         cpuid(0xa, 0, regs);
@@ -51,6 +53,7 @@ static void vmx_permissions_changed(struct cpu *cpu)
 
     vmwrite(VMCS_PRIMARY_CONTROLS, cpu->vmx.stepping ? primary | PRIMARY_MTF : primary);
     vmx_pebs_follow(cpu);
+    vmx_lbr_follow(cpu);
 }
 
 static enum hv_status vmx_prepare(void)

@@ -14,6 +14,7 @@ struct vmx {
     u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
     u64 ept_vpid_cap;
     u32 wbinvd_exits; /* the control, if it can be set: for partitions */
+    bool lbr_ctl;     /* IA32_LBR_CTL exists, and the controls that switch it */
     bool global_ctrl; /* IA32_PERF_GLOBAL_CTRL exists; it is 0 while the hypervisor runs ... */
     bool global_list; /* ... by MSR lists, for want of a control that saves the guest's */
 };
@@ -54,6 +55,14 @@ bool vmx_is_pebs(const struct cpu *cpu, u32 msr);
 bool vmx_pebs_write(struct cpu *cpu, u32 msr, u64 value);
 void vmx_pebs_stop(struct cpu *cpu);
 void vmx_pebs_follow(struct cpu *cpu);
+/* hv/vmx/lbr.c: of branch records what the VMCS has. */
+struct vmx_lbr_controls {
+    u32 exit, entry;
+};
+u32 vmx_debugctl_grants(const struct cpu *cpu);
+struct vmx_lbr_controls vmx_lbr_controls(const struct cpu *cpu);
+void vmx_lbr_reset(void);
+void vmx_lbr_follow(struct cpu *cpu);
 
 /* hv/vmx/event.c */
 #define OWED_NMI BIT(0)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "fake/fake_machine.h"
 #include "fake/fake_vmx.h"
+#include "vmx/lbr.c"
 #include "vmx/state.c"
 #include "vmx/cr.c"
 #include "vmx/event.c"
@@ -643,13 +644,14 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     static struct boot_guest boot = {
         .entry = 0x1000200, .boot_params = 0x10000, .cr3 = 0x18000, .gdt = 0x11000};
     static struct guest guest = {.boot = &boot, .index = 1, .io_map = 0x5000, .msr_map = 0x7000};
-    static const u64 of_the_last_life[] = {VMCS_GUEST_DEBUGCTL, VMCS_GUEST_SYSENTER_CS,
+    static const u64 of_the_last_life[] = {VMCS_GUEST_DEBUGCTL,     VMCS_GUEST_SYSENTER_CS,
                                            VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
-                                           VMCS_GUEST_BNDCFGS};
+                                           VMCS_GUEST_BNDCFGS,      VMCS_GUEST_LBR_CTL};
 
     (void)state;
     cpu->guest = &guest;
     vmx.wbinvd_exits = SECONDARY_WBINVD;
+    vmx.lbr_ctl = true;
     cpu->vmx.owed = OWED_NMI;
     for (u32 i = 0; i < COUNT(of_the_last_life); i++)
         fake_vmcs[of_the_last_life[i]] = 0x5555;
@@ -661,6 +663,7 @@ static void a_partition_starts_as_the_boot_protocol_says(void **state)
     pmu.intel.general = 0xff;           /* the boot processor has eight counters, ... */
     cpu->pmu.intel.caps.general = 0x3f; /* ... this core has six */
     vmx_boot(cpu);
+    vmx.lbr_ctl = false;
     assert_int_equal(fake_vmcs[VMCS_GUEST_PERF_GLOBAL_CTRL], 0x3f);
     assert_int_equal(fake_vmcs[VMCS_GUEST_RIP], boot.entry);
     assert_int_equal(cpu->regs[RSI], boot.boot_params);

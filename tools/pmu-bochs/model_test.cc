@@ -56,7 +56,7 @@ static void retire_many(Core &core, unsigned n)
 static void branch(Core &core, uint64_t from, bool taken)
 {
     if (tally.branch_flags & OP_BRANCH)
-        core.conditional(from, taken);
+        core.conditional(from, from + 0x100, taken);
     retire(core, OP_BRANCH | OP_CONDITIONAL);
 }
 
@@ -283,6 +283,331 @@ static void what_is_stored_only_has_reserved_bits_too(void **)
     assert_int_equal(rdmsr(core, MSR_PEBS_LD_LAT), 3);
 }
 
+/* A core that records: what becomes of what the emulator says. */
+struct Recorder : Intel {
+    using Intel::Intel;
+    Branch last = {};
+    unsigned count = 0;
+    bool on = true;
+    bool records_branches() const override
+    {
+        return on;
+    }
+    void taken(const Branch &branch) override
+    {
+        last = branch;
+        count++;
+    }
+};
+
+static void branches_are_put_together(void **)
+{
+    FakeMachine machine;
+    Recorder core(tally, machine, with(""));
+    core.changed();
+    retire(core);
+    branch(core, 0x1000, true);
+    assert_int_equal(core.count, 1);
+    assert_int_equal(core.last.from, 0x1000);
+    assert_int_equal(core.last.to, 0x1100);
+    assert_int_equal(core.last.kind, CONDITIONAL_JUMP);
+    branch(core, 0x1000, false);
+    retire(core);
+    assert_int_equal(core.count, 1);
+    core.enter_mode(MODE_USER);
+    core.far(0x2000, 0x3000, 0, false); /* SYSCALL: counted as user's, ends in the kernel */
+    retire(core, OP_BRANCH | OP_FAR);
+    assert_int_equal(core.last.kind, FAR_TRANSFER);
+    assert_int_equal(core.last.from_mode, MODE_USER);
+    assert_int_equal(core.last.to_mode, 0);
+    core.jumped(0x10, 0x20, OP_CALL | OP_INDIRECT);
+    retire(core, OP_BRANCH | OP_CALL | OP_INDIRECT);
+    assert_int_equal(core.last.kind, INDIRECT_CALL);
+    core.on = false;
+    branch(core, 0x1000, true);
+    assert_int_equal(core.count, 3);
+}
+
+static void events_are_branches_once_they_are_delivered(void **)
+{
+    FakeMachine machine;
+    Recorder core(tally, machine, with(""));
+    core.changed();
+    retire(core);
+    core.enter_mode(MODE_USER);
+    core.event_begins(0x500, MODE_USER, 3); /* its delivery faults */
+    core.event_begins(0x500, MODE_USER, 14);
+    assert_int_equal(core.count, 0);
+    core.event_ends(0x9000, 0);
+    core.enter_mode(0);
+    assert_int_equal(core.count, 1);
+    assert_int_equal(core.last.kind, EVENT);
+    assert_int_equal(core.last.vector, 14);
+    assert_int_equal(core.last.from, 0x500);
+    assert_int_equal(core.last.to, 0x9000);
+    assert_int_equal(core.last.from_mode, MODE_USER);
+    core.event_begins(0x600, 0, 32);
+    core.event_lost(); /* an exit */
+    core.event_ends(0x9000, 0);
+    assert_int_equal(core.count, 1);
+    core.enter_mode(0);
+    core.event_begins(0x700, 0, 0x80); /* INT n: one branch, the instruction's, in its mode */
+    core.far(0x6fe, 0xa000, 0, true);
+    retire(core, OP_BRANCH | OP_FAR);
+    core.event_ends(0xa000, 0);
+    assert_int_equal(core.count, 2);
+    assert_int_equal(core.last.kind, FAR_TRANSFER);
+    assert_int_equal(core.last.from, 0x6fe);
+    assert_int_equal(tally.count[BRANCHES][0], 1);
+}
+
+/* What is predicted is the guest's still when it goes on after an exit, as on the bare machine. */
+static void an_exit_forgets_no_prediction(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_PERFEVTSEL0, 0x4300c5);
+    for (unsigned k = 0; k < 5; k++)
+        branch(core, 0x1000, false);
+    uint64_t missed = rdmsr(core, IA32_PMC0);
+    core.leaves_guest();
+    core.load_global_ctrl(0);
+    core.settle();
+    retire_many(core, 5);
+    core.enters_guest();
+    core.load_global_ctrl(1);
+    core.settle();
+    branch(core, 0x1000, false);
+    assert_int_equal(rdmsr(core, IA32_PMC0), missed);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, 0);
+    wrmsr(core, IA32_PERF_GLOBAL_CTRL, 1);
+    branch(core, 0x1000, false); /* first taken for taken again */
+    assert_int_equal(rdmsr(core, IA32_PMC0), missed + 1);
+}
+
+/* --- branch records ----------------------------------------------------------------------------
+ */
+static void go(Core &core, uint64_t from, uint64_t to, unsigned flags)
+{
+    if (tally.branch_flags & OP_BRANCH)
+        core.jumped(from, to, flags);
+    retire(core, OP_BRANCH | flags);
+}
+
+static void event(Core &core, uint64_t from, unsigned from_mode, uint64_t to, uint8_t vector)
+{
+    core.event_begins(from, (uint8_t)from_mode, vector);
+    core.event_ends(to, 0);
+    core.enter_mode(0);
+}
+
+static void legacy_records_go_round(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    assert_int_equal(rdmsr(core, IA32_PERF_CAPABILITIES) & 0x3f, 5);
+    wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_LBR);
+    for (uint64_t k = 0; k < 40; k++) {
+        retire_many(core, 3);
+        go(core, 0x1000 + k, 0x2000 + k, 0);
+    }
+    assert_int_equal(rdmsr(core, MSR_LASTBRANCH_TOS), 40 % 32);
+    assert_int_equal(rdmsr(core, MSR_LASTBRANCH_FROM + 8), 0x1000 + 39);
+    assert_int_equal(rdmsr(core, MSR_LASTBRANCH_TO + 9), 0x2000 + 8);
+    assert_int_equal(rdmsr(core, MSR_LBR_INFO + 8), 4);
+    assert_int_equal(core.lbr_stack(0).from, 0x1000 + 39);
+    assert_int_equal(core.lbr_stack(31).from, 0x1000 + 8);
+    wrmsr(core, IA32_DEBUGCTL, 0);
+    go(core, 1, 2, 0);
+    assert_int_equal(core.lbr_stack(0).from, 0x1000 + 39);
+    assert_int_equal(wrmsr(core, MSR_LASTBRANCH_FROM, 0x123456), DONE);
+    assert_int_equal(rdmsr(core, MSR_LASTBRANCH_FROM), 0x123456);
+    assert_int_equal(wrmsr(core, MSR_LASTBRANCH_FROM, 1ULL << 48), FAULT);
+    assert_int_equal(wrmsr(core, MSR_LBR_INFO, 1ULL << 20), FAULT);
+    assert_int_equal(wrmsr(core, MSR_LBR_SELECT, 1 << 10), FAULT);
+    assert_int_equal(wrmsr(core, IA32_LBR_CTL, 0), FAULT);
+}
+
+static void mispredictions_are_marked(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_LBR);
+    go(core, 0x1000, 0x2000, OP_INDIRECT);
+    assert_int_equal(core.lbr_stack(0).info >> 63, 1);
+    go(core, 0x1000, 0x2000, OP_INDIRECT);
+    assert_int_equal(core.lbr_stack(0).info >> 63, 0);
+}
+
+struct Open : Intel {
+    using Intel::Intel;
+    using Intel::taken;
+};
+
+/* Which of the eight kinds, to user and to kernel, get through a filter: bit 2 n, 2 n + 1. */
+static unsigned through(Open &core)
+{
+    static uint64_t marks = 0x5000;
+    unsigned seen = 0;
+    for (unsigned kind = 0; kind < 8; kind++)
+        for (unsigned user = 0; user < 2; user++) {
+            uint64_t mark = ++marks;
+            core.taken({mark, mark, (BranchKind)kind, false, 0, (uint8_t)user, 14, false});
+            seen |= (unsigned)(core.lbr_stack(0).from == mark) << (2 * kind + user);
+        }
+    return seen;
+}
+
+static void filters(void **)
+{
+    FakeMachine machine;
+    Open core(tally, machine, with(""));
+    wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_LBR);
+    static const struct {
+        unsigned select, ctl;
+        unsigned through;
+    } cases[] = {
+        {0, 0x7f0006, 0xffff},
+        {1, 0x7f0004, 0xaaaa},
+        {2, 0x7f0002, 0x5555},
+        {1 << 2, 0x7e0006, 0xfffc},
+        {1 << 7, 0x7d0006, 0xfff3},
+        {1 << 6, 0x7b0006, 0xffcf},
+        {1 << 3, 0x770006, 0xff3f},
+        {1 << 4, 0x6f0006, 0xfcff},
+        {1 << 5, 0x5f0006, 0xf3ff},
+        {1 << 8, 0x3f0006, 0x0fff},
+        {0x1ff, 0, 0},
+    };
+    for (const auto &c : cases) {
+        wrmsr(core, MSR_LBR_SELECT, c.select);
+        assert_int_equal(through(core), c.through);
+    }
+    Open arch(tally, machine, with("lbr=arch"));
+    for (const auto &c : cases) {
+        wrmsr(arch, IA32_LBR_CTL, c.ctl | LBR_CTL_EN);
+        assert_int_equal(through(arch), c.through);
+    }
+}
+
+static void call_stack_mode(void **)
+{
+    for (const char *kind : {"lbr=legacy", "lbr=arch"}) {
+        FakeMachine machine;
+        Intel core(tally, machine, with(kind));
+        if (core.architectural_lbr())
+            wrmsr(core, IA32_LBR_CTL, 0x38000f);
+        else {
+            wrmsr(core, MSR_LBR_SELECT, 0x3c4);
+            wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_LBR);
+        }
+        go(core, 0x100, 0x200, OP_CALL);
+        go(core, 0x210, 0x300, OP_CALL | OP_INDIRECT);
+        go(core, 0x310, 0x315, OP_CALL); /* only asks where it is */
+        go(core, 0x320, 0x400, 0);
+        assert_int_equal(core.lbr_stack(0).from, 0x210);
+        assert_int_equal(core.lbr_stack(1).from, 0x100);
+        go(core, 0x400, 0x212, OP_RETURN);
+        assert_int_equal(core.lbr_stack(0).from, 0x100);
+        assert_int_equal(core.lbr_stack(core.lbr_depth() - 1).from, 0);
+        go(core, 0x220, 0x105, OP_RETURN);
+        go(core, 0x110, 0x120, OP_RETURN); /* one too many */
+        for (unsigned k = 0; k < core.lbr_depth(); k++)
+            assert_int_equal(core.lbr_stack(k).from, 0);
+    }
+}
+
+static void architectural_records(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with("lbr=arch"));
+    uint64_t value;
+    assert_int_equal(rdmsr(core, IA32_PERF_CAPABILITIES) & 0x3f, 0x3f);
+    assert_int_equal(core.leaf_1c().eax, 0xb);
+    assert_int_equal(rdmsr(core, IA32_LBR_DEPTH), 32);
+    assert_int_equal(wrmsr(core, IA32_LBR_DEPTH, 24), FAULT);
+    assert_int_equal(wrmsr(core, IA32_LBR_DEPTH, 8), DONE);
+    assert_int_equal(core.rdmsr(IA32_LBR_FROM + 8, &value), FAULT);
+    assert_int_equal(core.rdmsr(MSR_LASTBRANCH_FROM, &value), UNKNOWN);
+    assert_int_equal(wrmsr(core, IA32_LBR_CTL, 1 << 4), FAULT);
+    wrmsr(core, IA32_LBR_CTL, 0x7f0007);
+    for (uint64_t k = 0; k < 10; k++)
+        go(core, 0x1000 + k, 0x2000 + k, 0);
+    assert_int_equal(rdmsr(core, IA32_LBR_FROM), 0x1009);
+    assert_int_equal(rdmsr(core, IA32_LBR_TO + 7), 0x2002);
+    assert_int_equal(rdmsr(core, IA32_LBR_INFO), 1 | LBR_INFO_CYC_CNT_VALID | 2ULL << 56);
+    event(core, 0x300, 0, 0x9000, 1); /* #DB is an exception like any */
+    assert_int_equal(rdmsr(core, IA32_LBR_FROM), 0x300);
+    assert_int_equal(rdmsr(core, IA32_LBR_INFO) >> 56 & 0xf, 8);
+    wrmsr(core, IA32_LBR_DEPTH, 8);
+    assert_int_equal(rdmsr(core, IA32_LBR_FROM), 0);
+    assert_int_equal(rdmsr(core, IA32_LBR_CTL), 0x7f0007);
+}
+
+static void a_debug_exception_ends_recording(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_LBR);
+    event(core, 0x300, 0, 0x9000, 13);
+    assert_int_equal(core.lbr_stack(0).from, 0x300);
+    core.event_begins(0x400, MODE_GUEST, 1); /* by VM entry */
+    core.event_ends(0x9000, MODE_GUEST);
+    assert_int_equal(rdmsr(core, IA32_DEBUGCTL), DEBUGCTL_LBR);
+    core.enter_mode(0);
+    event(core, 0x400, 0, 0x9000, 1);
+    assert_int_equal(core.lbr_stack(0).from, 0x300);
+    assert_int_equal(rdmsr(core, IA32_DEBUGCTL), 0);
+}
+
+static void a_pmi_freezes_records(void **)
+{
+    for (const char *version : {"version=5", "version=3"}) {
+        FakeMachine machine;
+        Intel core(tally, machine, with(version));
+        wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_LBR | DEBUGCTL_FREEZE_LBRS_ON_PMI);
+        wrmsr(core, IA32_PMC0, (uint32_t)-5);
+        wrmsr(core, IA32_PERFEVTSEL0, INSTR_INT);
+        retire_many(core, 3);
+        go(core, 0x100, 0x200, 0);
+        go(core, 0x300, 0x400, 0); /* overflows, and is on record */
+        assert_int_equal(machine.pmis, 1);
+        go(core, 0x500, 0x600, 0);
+        assert_int_equal(core.lbr_stack(0).from, 0x300);
+        bool frozen = rdmsr(core, IA32_PERF_GLOBAL_STATUS) & STATUS_LBR_FRZ;
+        assert_int_equal(frozen, strcmp(version, "version=5") == 0);
+        assert_int_equal(rdmsr(core, IA32_DEBUGCTL) & DEBUGCTL_LBR, frozen);
+        if (!frozen)
+            continue;
+        wrmsr(core, IA32_PERF_GLOBAL_STATUS_RESET, STATUS_LBR_FRZ | 1);
+        go(core, 0x500, 0x600, 0);
+        assert_int_equal(core.lbr_stack(0).from, 0x500);
+    }
+}
+
+/* A guest's cycles do not run on in its host. */
+static void an_exit_stops_records_and_cycles(void **)
+{
+    FakeMachine machine;
+    Intel core(tally, machine, with(""));
+    wrmsr(core, IA32_DEBUGCTL, DEBUGCTL_LBR);
+    go(core, 0x100, 0x200, 0);
+    retire_many(core, 3);
+    core.leaves_guest();
+    core.load_debugctl(0);
+    core.settle();
+    go(core, 0x777, 0x888, 0);
+    retire_many(core, 50);
+    core.enters_guest();
+    core.load_debugctl(DEBUGCTL_LBR);
+    core.settle();
+    retire_many(core, 4);
+    go(core, 0x300, 0x400, 0);
+    assert_int_equal(core.lbr_stack(0).from, 0x300);
+    assert_int_equal(core.lbr_stack(0).info, 8);
+    assert_int_equal(core.lbr_stack(1).from, 0x100);
+}
+
 static void freezing(void **)
 {
     FakeMachine machine;
@@ -460,6 +785,10 @@ static void options_are_checked(void **)
     assert_string_equal(parse_options("gp=4 gp=9", &options), "gp=9");
     assert_non_null(parse_options("unknown=1", &options));
     assert_non_null(parse_options("gp=4x", &options));
+    assert_null(parse_options("lbr=arch gp=3", &options));
+    assert_int_equal(options.lbr, 1);
+    assert_int_equal(options.gp, 3);
+    assert_non_null(parse_options("lbr=archaic", &options));
 }
 
 static void acpi_is_well_formed(void **)
@@ -532,6 +861,17 @@ int main(void)
         cmocka_unit_test(overflows_before_a_late_interrupt_are_one),
         cmocka_unit_test(a_flushed_line_misses_again),
         cmocka_unit_test(what_is_stored_only_has_reserved_bits_too),
+        cmocka_unit_test(branches_are_put_together),
+        cmocka_unit_test(events_are_branches_once_they_are_delivered),
+        cmocka_unit_test(an_exit_forgets_no_prediction),
+        cmocka_unit_test(legacy_records_go_round),
+        cmocka_unit_test(mispredictions_are_marked),
+        cmocka_unit_test(filters),
+        cmocka_unit_test(call_stack_mode),
+        cmocka_unit_test(architectural_records),
+        cmocka_unit_test(a_debug_exception_ends_recording),
+        cmocka_unit_test(a_pmi_freezes_records),
+        cmocka_unit_test(an_exit_stops_records_and_cycles),
         cmocka_unit_test(freezing),
         cmocka_unit_test(metrics_sum_to_all_slots),
         cmocka_unit_test(versions_enumerate_what_they_have),

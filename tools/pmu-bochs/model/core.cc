@@ -28,6 +28,8 @@ void Core::clear()
     pending = pmi_due = stopped = false;
     outcome = Cache::SAME_LINE;
     load = store = MemoryAccess();
+    guest_predicts = guest_caches = resumes = false;
+    branches.forget();
     pmi_at = clock_seen = 0;
     for (int64_t &least : left)
         least = FOREVER;
@@ -50,6 +52,12 @@ uint64_t Core::tallied(const Counter &c) const
 uint64_t Core::retired() const
 {
     return grown(INSTRUCTIONS, ALL_MODES);
+}
+
+uint64_t Core::retired_now()
+{
+    flush();
+    return retired();
 }
 
 uint64_t Core::read(unsigned k)
@@ -107,6 +115,19 @@ void Core::changed()
 {
     pending = true;
     look_soon();
+}
+
+void Core::leaves_guest()
+{
+    guest_predicts = tally.branch_flags & OP_BRANCH;
+    guest_caches = tally.watch_memory;
+    changed();
+}
+
+void Core::enters_guest()
+{
+    resumes = true;
+    changed();
 }
 
 void Core::happened(Kind kind, unsigned mode)
@@ -241,14 +262,14 @@ static bool needs_steps(Setting *what)
 }
 
 /* What is predicted and cached starts empty, so that counts depend only on what ran since counting
- * began. */
+ * began; that a guest goes on after an exit is no beginning. */
 void Core::watch(bool clock, bool memory, bool branches)
 {
     if (clock && !tally.watch_clock)
         clock_seen = machine.clock();
-    if (memory && !tally.watch_memory)
+    if (memory && !tally.watch_memory && !(resumes && guest_caches))
         cache.empty();
-    if (branches && !(tally.branch_flags & OP_BRANCH))
+    if (branches && !(tally.branch_flags & OP_BRANCH) && !(resumes && guest_predicts))
         predictor.forget();
     tally.watch_clock = clock;
     tally.watch_memory = memory;
@@ -259,7 +280,8 @@ void Core::watch(bool clock, bool memory, bool branches)
 void Core::plan()
 {
     int64_t budget = FOREVER;
-    bool hot = false, clock = false, memory = false, branches = watches_metrics();
+    bool hot = false, clock = false, memory = false;
+    bool branches = watches_metrics() || records_branches();
     for (unsigned k = 0; k < counters(); k++) {
         Counter &c = counter[k];
         bool was_stepped = c.live && c.stepped;
@@ -280,6 +302,7 @@ void Core::plan()
         c.condition = was_stepped && was.kind == c.what.event.kind && c.condition;
     }
     watch(clock, memory, branches);
+    resumes = false;
     for (int64_t &least : left)
         least = FOREVER;
     for (unsigned k = 0; k < counters(); k++) {

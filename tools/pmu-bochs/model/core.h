@@ -11,6 +11,7 @@
 #ifndef CEDE_PMU_CORE_H
 #define CEDE_PMU_CORE_H
 
+#include "branches.h"
 #include "cache.h"
 #include "predictor.h"
 #include "tally.h"
@@ -85,14 +86,30 @@ class Core
     /* What the registers say has changed: settle() after the instruction in flight. */
     void changed();
 
+    /* The same, by VM exit and VM entry: the guest finds predictor and cache as it left them. */
+    void leaves_guest();
+    void enters_guest();
+
     /* An event other than an instruction or a branch happened in `mode`. */
     void happened(Kind kind, unsigned mode);
 
     /* events.cc: what Bochs says about the instruction that executes, and that a branch has
      * retired. */
-    void conditional(uint64_t from, bool taken);
+    void conditional(uint64_t from, uint64_t to, bool taken);
     void jumped(uint64_t from, uint64_t to, unsigned opcode_flags);
+    void far(uint64_t from, uint64_t to, uint8_t to_mode, bool interrupt);
     void branch_retired(unsigned opcode_flags);
+
+    /* An interrupt or exception begins; the handler's first instruction is about to execute; it
+     * never came to that. */
+    void event_begins(uint64_t from, uint8_t mode, uint8_t vector);
+    void event_ends(uint64_t handler, uint8_t mode);
+    void event_lost();
+    bool event_in_flight() const
+    {
+        return branches.delivering();
+    }
+
     void accessed(uint64_t address);
     void touched(uint64_t linear, bool loads, bool stores);
     void memory_retired();
@@ -149,6 +166,16 @@ class Core
     {
         return 0;
     }
+
+    /* Is every taken branch to be handed to taken()? Asked at each: what the registers say now. A
+     * change of the answer is changed()'s. */
+    virtual bool records_branches() const
+    {
+        return false;
+    }
+    virtual void taken(const Branch &)
+    {
+    }
     virtual void interrupting()
     {
     } /* a PMI is being delivered: freeze */
@@ -157,6 +184,7 @@ class Core
     uint64_t read(unsigned counter);
     void write(unsigned counter, uint64_t value);
     uint64_t grown(Kind kind, unsigned modes) const;
+    uint64_t retired_now(); /* the instruction in flight not among them */
     void clear();
     void set_now(unsigned counter, uint64_t value); /* within settle(), or right behind it */
     void ask_for_pmi();
@@ -191,6 +219,7 @@ class Core
 
     Tally &tally;
     Predictor predictor;
+    Branches branches;
     Cache cache;
     Cache::Outcome outcome;   /* of the latest access */
     MemoryAccess load, store; /* the instruction's first ones */
@@ -198,6 +227,8 @@ class Core
     int64_t left[KINDS]; /* occurrences until a counter of them may overflow */
     unsigned skid;
     bool pending;
+    bool guest_predicts, guest_caches; /* did so at the last VM exit */
+    bool resumes;                      /* what is pending is a VM entry's */
     bool pmi_due;
     uint64_t pmi_at; /* in instructions retired */
     uint64_t clock_seen;

@@ -46,6 +46,7 @@ class CpuidProxy : public bx_cpuid_t
 };
 
 enum : uint32_t {
+    SAPPHIRE_RAPIDS = 0x806f8, /* on an Ice Lake Linux takes LBRs for the older kind */
     ECX1_DTES64 = 1u << 2,
     ECX1_DSCPL = 1u << 4,
     ECX1_PDCM = 1u << 15,
@@ -84,15 +85,20 @@ static CpuidLeaf clock_leaf(uint32_t function)
                             : CpuidLeaf{ips / 1000000, ips / 1000000, ips / 1000000, 0};
 }
 
-/* BTS, LBR and processor trace are absent, PEBS without its option, and so are their CPUID bits. */
+/* BTS and processor trace are absent, PEBS without its option, and so are their CPUID bits. Bochs
+ * has no XSAVES state for architectural LBRs: the bit in leaf 0DH stays clear. */
 void CpuidProxy::intel_leaf(uint32_t function, uint32_t subfunction, cpuid_function_t *leaf) const
 {
-    uint32_t last = options.version >= 6 ? 0x23 : 0x0a;
+    uint32_t last = options.version >= 6                    ? 0x23
+                    : processor->intel->architectural_lbr() ? 0x1c
+                                                            : 0x0a;
     switch (function) {
     case 0:
         leaf->eax = leaf->eax < last ? last : leaf->eax;
         break;
     case 1:
+        if (processor->intel->architectural_lbr())
+            leaf->eax = SAPPHIRE_RAPIDS;
         leaf->ecx = (leaf->ecx | ECX1_PDCM) & ~(ECX1_DTES64 | ECX1_DSCPL);
         leaf->edx &= ~EDX1_DS;
         if (options.pebs) {
@@ -103,7 +109,8 @@ void CpuidProxy::intel_leaf(uint32_t function, uint32_t subfunction, cpuid_funct
     case 7:
         if (subfunction == 0) {
             leaf->ebx &= ~EBX7_PT;
-            leaf->edx &= ~EDX7_ARCH_LBR;
+            leaf->edx = (leaf->edx & ~EDX7_ARCH_LBR) |
+                        (processor->intel->architectural_lbr() ? EDX7_ARCH_LBR : 0);
             if (options.version >= 6 && leaf->eax < 1)
                 leaf->eax = 1;
         } else if (subfunction == 1 && options.version >= 6)
@@ -113,8 +120,10 @@ void CpuidProxy::intel_leaf(uint32_t function, uint32_t subfunction, cpuid_funct
         set(leaf, processor->intel->leaf_0a());
         break;
     case 0x14:
-    case 0x1c:
         set(leaf, CpuidLeaf());
+        break;
+    case 0x1c:
+        set(leaf, processor->intel->leaf_1c());
         break;
     case 0x15:
     case 0x16:

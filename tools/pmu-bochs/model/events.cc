@@ -4,10 +4,22 @@
 namespace pmu
 {
 
-void Core::conditional(uint64_t from, bool taken)
+void Core::conditional(uint64_t from, uint64_t to, bool taken)
 {
     tally.taken = taken;
     tally.missed = predictor.conditional(from, taken);
+    if (taken)
+        branches.going(
+            {from, to, CONDITIONAL_JUMP, (bool)tally.missed, tally.mode, tally.mode, 0, false});
+}
+
+static BranchKind kind_of(unsigned flags)
+{
+    if (flags & OP_RETURN)
+        return NEAR_RETURN;
+    if (flags & OP_CALL)
+        return flags & OP_INDIRECT ? INDIRECT_CALL : RELATIVE_CALL;
+    return flags & OP_INDIRECT ? INDIRECT_JUMP : RELATIVE_JUMP;
 }
 
 /* A near jump, call or return that is always taken. */
@@ -21,6 +33,47 @@ void Core::jumped(uint64_t from, uint64_t to, unsigned flags)
         tally.missed = predictor.returned(to);
     else if (flags & OP_INDIRECT)
         tally.missed = predictor.indirect(from, to);
+    branches.going(
+        {from, to, kind_of(flags), (bool)tally.missed, tally.mode, tally.mode, 0, false});
+}
+
+/* Bochs delivers an INT n, INT3, INTO or INT1 like any event, and says afterwards that it was one.
+ */
+void Core::far(uint64_t from, uint64_t to, uint8_t to_mode, bool interrupt)
+{
+    if (interrupt && branches.delivering()) {
+        tally.mode = branches.mode_before();
+        branches.undelivered();
+    }
+    if (records_branches()) /* else retired() may not be asked */
+        branches.going({from, to, FAR_TRANSFER, false, tally.mode, to_mode, 0, false});
+}
+
+/* Whatever the handler's first instruction is, its mode is to look like a change, so that
+ * event_ends() comes before it. Nothing retires until then but a VM entry that injects, which is
+ * the host's: from there the mode changes anyway. */
+void Core::event_begins(uint64_t from, uint8_t mode, uint8_t vector)
+{
+    if (!records_branches())
+        return;
+    bool injected = (tally.mode ^ mode) & MODE_GUEST;
+    if (!injected) {
+        tick();
+        enter_mode(MODE_UNKNOWN);
+    }
+    branches.delivers(from, mode, vector, injected);
+}
+
+void Core::event_ends(uint64_t handler, uint8_t mode)
+{
+    Branch branch;
+    if (branches.delivered(handler, mode, &branch) && records_branches())
+        taken(branch);
+}
+
+void Core::event_lost()
+{
+    branches.undelivered();
 }
 
 /* Called for each branch while its kind matters, and for VMRUN where that is one. */
@@ -52,6 +105,9 @@ void Core::branch_retired(unsigned flags)
     count(missed && (flags & OP_RETURN), RETURN_MISSES);
     count(missed && indirect, INDIRECT_MISSES);
     tally.taken = tally.missed = 0;
+    Branch branch;
+    if (branches.retired(&branch) && records_branches())
+        this->taken(branch);
 }
 
 void Core::accessed(uint64_t address)

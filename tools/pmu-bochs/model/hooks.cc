@@ -50,6 +50,8 @@ void pmu_mode_changed(unsigned cpu, unsigned mode)
 {
     Tally *tally = &pmu_tally[cpu];
     Core *core = processors[cpu].core;
+    if (core->event_in_flight())
+        core->event_ends(processors[cpu].cpu->get_instruction_pointer(), (uint8_t)mode);
     if (tally->mode == MODE_UNKNOWN) /* from sleep, whether somebody watches the clock or not */
         core->start_clock();
     else if (tally->watch_clock)
@@ -84,9 +86,9 @@ void pmu_branch_retired(unsigned cpu, unsigned flags)
     processors[cpu].core->branch_retired(flags);
 }
 
-void pmu_conditional(unsigned cpu, uint64_t from, bool taken)
+void pmu_conditional(unsigned cpu, uint64_t from, uint64_t to, bool taken)
 {
-    processors[cpu].core->conditional(from, taken);
+    processors[cpu].core->conditional(from, to, taken);
 }
 
 void pmu_unconditional(unsigned cpu, unsigned what, uint64_t from, uint64_t to)
@@ -97,6 +99,26 @@ void pmu_unconditional(unsigned cpu, unsigned what, uint64_t from, uint64_t to)
                      : what == BX_INSTR_IS_JMP_INDIRECT  ? OP_INDIRECT
                                                          : 0;
     processors[cpu].core->jumped(from, to, flags);
+}
+
+static uint8_t mode_now(const BX_CPU_C *c)
+{
+    return (uint8_t)(c->user_pl | (c->in_vmx_guest | c->in_svm_guest) << 1);
+}
+
+void pmu_far_branch(unsigned cpu, unsigned what, uint64_t from, uint64_t to)
+{
+    processors[cpu].core->far(from, to, mode_now(processors[cpu].cpu), what == BX_INSTR_IS_INT);
+}
+
+/* The one before is through if Bochs no longer delivers it: nothing of its handler has run. */
+void pmu_delivers(unsigned cpu, unsigned vector)
+{
+    BX_CPU_C *c = processors[cpu].cpu;
+    Core *core = processors[cpu].core;
+    if (core->event_in_flight() && !c->in_event)
+        core->event_ends(c->get_instruction_pointer(), mode_now(c));
+    core->event_begins(c->get_instruction_pointer(), mode_now(c), (uint8_t)vector);
 }
 
 void pmu_memory(unsigned cpu, uint64_t linear, uint64_t address, unsigned length, unsigned rw)
@@ -132,10 +154,17 @@ void pmu_context_switch(unsigned cpu)
 {
     if (processors[cpu].intel)
         vmx_context_switch(&processors[cpu]);
+    else
+        processors[cpu].core->event_lost(); /* #VMEXIT; Bochs has no hook of its own for it */
 }
 
 void pmu_vmexit(unsigned cpu, uint32_t reason)
 {
+    BX_CPU_C *c = processors[cpu].cpu;
+    Core *core = processors[cpu].core;
+    if (core->event_in_flight() && !c->in_event)
+        core->event_ends(c->prev_rip, mode_now(c));
+    core->event_lost();
     vmx_exit_begins(&processors[cpu], reason);
 }
 
@@ -170,6 +199,8 @@ void pmu_initialize(unsigned cpu)
     } else {
         p->intel = new Intel(pmu_tally[cpu], *p, options);
         p->core = p->intel;
+        if (p->intel->architectural_lbr())
+            vmx_has_lbr_ctl(p);
     }
     install_cpuid_proxy(p);
 }

@@ -12,10 +12,12 @@ extern uint8_t pmu_opcode[];
 void pmu_mode_changed(unsigned cpu, unsigned mode);
 void pmu_budget_out(unsigned cpu);
 void pmu_branch_retired(unsigned cpu, unsigned flags);
-void pmu_conditional(unsigned cpu, uint64_t from, bool taken);
+void pmu_conditional(unsigned cpu, uint64_t from, uint64_t to, bool taken);
 void pmu_unconditional(unsigned cpu, unsigned what, uint64_t from, uint64_t to);
 void pmu_memory(unsigned cpu, uint64_t linear, uint64_t address, unsigned length, unsigned rw);
 void pmu_memory_retired(unsigned cpu);
+void pmu_far_branch(unsigned cpu, unsigned what, uint64_t from, uint64_t to);
+void pmu_delivers(unsigned cpu, unsigned vector);
 void pmu_line_flushed(unsigned cpu, uint64_t address);
 void pmu_interrupt(unsigned cpu);
 void pmu_halted(unsigned cpu);
@@ -39,23 +41,31 @@ void pmu_start(void);
 #define BX_INSTR_CNEAR_BRANCH_TAKEN(cpu, from, to)                            \
     do {                                                                      \
         if (pmu::hot_cores && (pmu_tally[cpu].branch_flags & pmu::OP_BRANCH)) \
-            pmu_conditional(cpu, from, true);                                 \
+            pmu_conditional(cpu, from, to, true);                             \
     } while (0)
 #define BX_INSTR_CNEAR_BRANCH_NOT_TAKEN(cpu, from)                            \
     do {                                                                      \
         if (pmu::hot_cores && (pmu_tally[cpu].branch_flags & pmu::OP_BRANCH)) \
-            pmu_conditional(cpu, from, false);                                \
+            pmu_conditional(cpu, from, 0, false);                             \
     } while (0)
 #define BX_INSTR_UCNEAR_BRANCH(cpu, what, from, to)                           \
     do {                                                                      \
         if (pmu::hot_cores && (pmu_tally[cpu].branch_flags & pmu::OP_BRANCH)) \
             pmu_unconditional(cpu, what, from, to);                           \
     } while (0)
-#define BX_INSTR_FAR_BRANCH(cpu, what, from_cs, from, to_cs, to)
+#define BX_INSTR_FAR_BRANCH(cpu, what, from_cs, from, to_cs, to) \
+    do {                                                         \
+        if (pmu_tally[cpu].hot)                                  \
+            pmu_far_branch(cpu, what, from, to);                 \
+    } while (0)
 
 #define BX_INSTR_OPCODE(cpu, i, opcode, length, is32, is64)
 #define BX_INSTR_EXCEPTION(cpu, vector, error_code)
-#define BX_INSTR_INTERRUPT(cpu, vector)
+#define BX_INSTR_INTERRUPT(cpu, vector) \
+    do {                                \
+        if (pmu_tally[cpu].hot)         \
+            pmu_delivers(cpu, vector);  \
+    } while (0)
 #define BX_INSTR_HWINTERRUPT(cpu, vector, cs, ip) \
     do {                                          \
         if (pmu_tally[cpu].hot)                   \

@@ -23,6 +23,8 @@ void Intel::reset()
     fixed_ctrl = status = debug = offcore[0] = offcore[1] = load_latency = frontend = 0;
     pebs = Pebs();
     global = (1ULL << options.gp) - 1;
+    lbr.reset((LbrKind)options.lbr);
+    lbr_cycles = lbr_since = 0;
     for (unsigned k = 0; k < counters(); k++)
         mask[k] = (1ULL << options.width) - 1;
 }
@@ -80,20 +82,64 @@ uint64_t Intel::status_bit(unsigned k) const
  * CTR_FRZ. */
 void Intel::interrupting()
 {
-    if (!(debug & DEBUGCTL_FREEZE_PERFMON_ON_PMI) || options.version < 2)
+    bool lbrs = debug & DEBUGCTL_FREEZE_LBRS_ON_PMI;
+    bool counters = (debug & DEBUGCTL_FREEZE_PERFMON_ON_PMI) && options.version >= 2;
+    if (!lbrs && !counters)
         return;
-    fold_metrics();
-    if (options.version >= 4)
-        status |= STATUS_CTR_FRZ;
-    else
-        global = 0;
+    change([&] {
+        if (options.version >= 4)
+            status |= (lbrs ? +STATUS_LBR_FRZ : 0) | (counters ? +STATUS_CTR_FRZ : 0);
+        else {
+            global = counters ? 0 : global;
+            debug &= lbrs ? ~(uint64_t)DEBUGCTL_LBR : ~0ULL;
+        }
+    });
+}
+
+/* The newer kind has its own enable; LBR_FRZ holds for both. */
+bool Intel::records_branches() const
+{
+    bool on = lbr.architectural() ? lbr.ctl() & LBR_CTL_EN : debug & DEBUGCTL_LBR;
+    return on && !(status & STATUS_LBR_FRZ);
+}
+
+/* The cycles of a record are the instructions that retired since the one before while recording
+ * was on. */
+void Intel::count_cycles()
+{
+    uint64_t now = retired_now();
+    if (records_branches())
+        lbr_cycles += now - lbr_since;
+    lbr_since = now;
+}
+
+/* SDM 17.4.4: a debug exception is no record, and clears DEBUGCTL.LBR before its handler runs; one
+ * that VM entry delivers does not (SDM 27.6.1.1). */
+void Intel::taken(const Branch &branch)
+{
+    if (branch.kind == EVENT && branch.vector == 1 && !lbr.architectural()) {
+        if (!branch.injected)
+            change([&] { debug &= ~(uint64_t)DEBUGCTL_LBR; });
+        return;
+    }
+    count_cycles();
+    if (lbr.record(branch, lbr_cycles))
+        lbr_cycles = 0;
 }
 
 void Intel::load_global_ctrl(uint64_t value)
 {
-    fold_metrics();
-    global = value;
-    changed();
+    change([&] { global = value; });
+}
+
+void Intel::load_debugctl(uint64_t value)
+{
+    change([&] { debug = value; });
+}
+
+void Intel::load_lbr_ctl(uint64_t value)
+{
+    change([&] { lbr.load_ctl(value); });
 }
 
 /* RDPMC's types (SDM volume 2, RDPMC): 0 general-purpose, 4000H fixed, 2000H metrics. */
@@ -125,6 +171,13 @@ CpuidLeaf Intel::leaf_0a() const
         leaf.edx |= 1u << 15; /* AnyThread deprecated */
     }
     return leaf;
+}
+
+/* CPUID.1CH: filters by ring and kind, call-stack mode; mispredictions, cycles, types. Addresses
+ * are offsets in CS. */
+CpuidLeaf Intel::leaf_1c() const
+{
+    return lbr.architectural() ? CpuidLeaf{LBR_DEPTHS, 7, 7, 0} : CpuidLeaf();
 }
 
 /* CPUID.23H, version 6: no unit mask 2 and no EQ bit. */

@@ -9,6 +9,7 @@
 #define CEDE_PMU_INTEL_H
 
 #include "core.h"
+#include "lbr.h"
 #include "options.h"
 #include "pebs.h"
 
@@ -56,11 +57,15 @@ enum : uint64_t {
     STATUS_OVF_BUFFER = 1ULL << 62,
     STATUS_COND_CHANGED = 1ULL << 63,
 
+    DEBUGCTL_LBR = 1ULL << 0,
+    DEBUGCTL_FREEZE_LBRS_ON_PMI = 1ULL << 11,
     DEBUGCTL_FREEZE_PERFMON_ON_PMI = 1ULL << 12,
     /* LBR, BTF, FREEZE_LBRS_ON_PMI, FREEZE_PERFMON_ON_PMI, FREEZE_WHILE_SMM; no BTS (CPUID.1:EDX.DS
        = 0) */
     DEBUGCTL_BITS = 0x5803,
 
+    CAPABILITY_LBR_INFO = 5,    /* LBR_FMT: flags and cycles in MSR_LBR_INFO */
+    CAPABILITY_LBR_ARCH = 0x3f, /* ... architectural */
     CAPABILITY_FREEZE_WHILE_SMM = 1ULL << 12,
     CAPABILITY_FULL_WIDTH = 1ULL << 13,
     CAPABILITY_METRICS = 1ULL << 15,
@@ -86,7 +91,22 @@ class Intel : public Core
 
     /* Leaves 0AH and 23H; PDCM and the absence of DS are the caller's. */
     CpuidLeaf leaf_0a() const;
+    CpuidLeaf leaf_1c() const;
     CpuidLeaf leaf_23(uint32_t subleaf) const;
+    bool architectural_lbr() const
+    {
+        return lbr.architectural();
+    }
+
+    /* The branch that is i records old, of lbr_depth(). */
+    LbrEntry lbr_stack(unsigned i) const
+    {
+        return lbr.stack(i);
+    }
+    unsigned lbr_depth() const
+    {
+        return lbr.count();
+    }
 
     /* For ds_area.cc: the counters whose record is due, which is so no longer; of what it is made;
      * and what happens once it is written. */
@@ -124,10 +144,12 @@ class Intel : public Core
     {
         return debug;
     }
-    void load_debugctl(uint64_t value)
+    void load_debugctl(uint64_t value);
+    uint64_t lbr_ctl() const
     {
-        debug = value;
+        return lbr.ctl();
     }
+    void load_lbr_ctl(uint64_t value);
     static bool legal_debugctl(uint64_t value)
     {
         return !(value & ~DEBUGCTL_BITS);
@@ -147,6 +169,8 @@ class Intel : public Core
         return (unsigned)load_latency;
     }
     void interrupting() override;
+    bool records_branches() const override;
+    void taken(const Branch &branch) override;
 
   private:
     enum Where : unsigned { SELECTOR, COUNTER_LEGACY, COUNTER_FULL, FIXED, OTHER };
@@ -177,6 +201,8 @@ class Intel : public Core
     void write_metrics(uint64_t value);
     void fold_metrics();
     template <typename Change> Access change(Change change);
+    void count_cycles();
+    uint64_t capabilities() const;
 
     Options options;
     uint64_t select[8];
@@ -185,7 +211,21 @@ class Intel : public Core
     Pebs pebs;
     uint64_t metrics_base[METRICS]; /* slots counted when they were last `seen` */
     uint64_t metrics_seen[METRICS];
+    Lbr lbr;
+    uint64_t lbr_cycles; /* since the last record, up to `lbr_since` instructions */
+    uint64_t lbr_since;
 };
+
+/* A change of what is counted or recorded: metrics and cycles up to now belong to what was before.
+ */
+template <typename Change> Access Intel::change(Change make)
+{
+    fold_metrics();
+    count_cycles();
+    make();
+    changed();
+    return DONE;
+}
 
 /* The event that PERFEVTSEL's event select and unit mask name; NOTHING where the model counts none.
  */

@@ -90,15 +90,6 @@ Access Intel::write_selector(unsigned k, uint64_t value)
     return DONE;
 }
 
-/* A change of what is counted: metrics up to now belong to what was counted before. */
-template <typename Change> Access Intel::change(Change make)
-{
-    fold_metrics();
-    make();
-    changed();
-    return DONE;
-}
-
 Access Intel::write_fixed_ctrl(uint64_t value)
 {
     uint64_t each = options.version >= 5 || options.version < 3 ? FIXED_ENABLE | FIXED_PMI : 0xf;
@@ -132,21 +123,26 @@ uint64_t Intel::in_use() const
     return bits | (uint64_t)(pmi != 0) << 63;
 }
 
+uint64_t Intel::capabilities() const
+{
+    uint64_t format = lbr.architectural() ? CAPABILITY_LBR_ARCH : CAPABILITY_LBR_INFO;
+    return format | CAPABILITY_FREEZE_WHILE_SMM |
+           (options.full_width ? (uint64_t)CAPABILITY_FULL_WIDTH : 0) |
+           (options.metrics ? (uint64_t)CAPABILITY_METRICS : 0) |
+           (options.pebs ? CAPABILITIES_PEBS | options.pebs * CAPABILITY_PEBS_FORMAT : 0);
+}
+
 Access Intel::read_other(uint32_t msr, uint64_t *value)
 {
     auto gives = [&](unsigned since, uint64_t it) {
         *value = it;
         return options.version >= since ? DONE : FAULT;
     };
-    uint64_t capabilities =
-        CAPABILITY_FREEZE_WHILE_SMM | (options.full_width ? (uint64_t)CAPABILITY_FULL_WIDTH : 0) |
-        (options.metrics ? (uint64_t)CAPABILITY_METRICS : 0) |
-        (options.pebs ? CAPABILITIES_PEBS | options.pebs * CAPABILITY_PEBS_FORMAT : 0);
     switch (msr) {
     case IA32_DEBUGCTL:
         return gives(1, debug);
     case IA32_PERF_CAPABILITIES:
-        return gives(1, capabilities);
+        return gives(1, capabilities());
     case IA32_FIXED_CTR_CTRL:
         return gives(2, fixed_ctrl);
     case IA32_PERF_GLOBAL_STATUS:
@@ -171,7 +167,7 @@ Access Intel::read_other(uint32_t msr, uint64_t *value)
     case MSR_PEBS_FRONTEND:
         return gives(1, frontend);
     default:
-        return read_pebs(msr, value);
+        return read_pebs(msr, value) == UNKNOWN ? lbr.rdmsr(msr, value) : DONE;
     }
 }
 
@@ -186,7 +182,13 @@ Access Intel::write_other(uint32_t msr, uint64_t value)
     uint64_t settable = status_bits() & ~STATUS_COND_CHANGED;
     switch (msr) {
     case IA32_DEBUGCTL:
-        return stores(&debug, DEBUGCTL_BITS);
+        if (!legal_debugctl(value))
+            return FAULT;
+        return change([&] { debug = value; });
+    case IA32_LBR_CTL:
+        if (!lbr.architectural() || !Lbr::legal_ctl(value))
+            return FAULT;
+        return change([&] { lbr.load_ctl(value); });
     case IA32_PERF_CAPABILITIES: /* read-only */
     case IA32_PERF_GLOBAL_STATUS:
     case IA32_PERF_GLOBAL_INUSE:
@@ -216,8 +218,10 @@ Access Intel::write_other(uint32_t msr, uint64_t value)
     case MSR_PEBS_FRONTEND:
         return stores(&frontend, 0x7fffff);
     default:
-        return write_pebs(msr, value);
+        break;
     }
+    Access done = write_pebs(msr, value);
+    return done == UNKNOWN ? lbr.wrmsr(msr, value) : done;
 }
 
 } // namespace pmu

@@ -53,6 +53,7 @@ Access write_platform_msr(unsigned processor, uint32_t msr, uint64_t value);
 /* vmx.cc */
 void vmx_exit_begins(Processor *processor, uint32_t reason);
 void vmx_context_switch(Processor *processor);
+void vmx_has_lbr_ctl(Processor *processor);
 
 /* ds_area.cc */
 void write_due_records(Processor *processor);

@@ -14,6 +14,7 @@ struct Options {
     unsigned full_width = 1; /* Intel: PERF_CAPABILITIES[13], counter aliases at 4C1H */
     unsigned metrics = 1;    /* Intel: PERF_METRICS; needs the fourth fixed counter */
     unsigned pebs = 0;       /* Intel: adaptive PEBS, record format 4 or 5; needs version 5 */
+    unsigned lbr = 0;        /* Intel: branch records as Ice Lake has them, or 1: architectural */
     unsigned v2 = 1;         /* AMD: PerfMonV2 */
     unsigned vmrun = 0;      /* AMD: VMRUN counts as a branch of the guest */
     unsigned skid = 0;       /* instructions that retire between an overflow and its PMI */

@@ -5,8 +5,6 @@
  */
 #include "machine.h"
 
-#include <cstring>
-
 namespace pmu
 {
 
@@ -17,20 +15,6 @@ struct PlatformMsr {
 };
 
 static const uint64_t ALL = ~0ULL;
-
-/* On a bare Ice Lake Linux takes LBR for granted and writes its MSRs: they exist, and nothing is
- * recorded. */
-struct Range {
-    uint32_t first, count;
-};
-
-static const Range lbr_msrs[] = {
-    {0x1c8, 2},  /* MSR_LBR_SELECT, MSR_LASTBRANCH_TOS */
-    {0x1db, 4},  /* MSR_LASTBRANCHFROMIP and its like: last branch, last exception */
-    {0x680, 32}, /* from */
-    {0x6c0, 32}, /* to */
-    {0xdc0, 32}, /* info */
-};
 
 static const PlatformMsr intel_msrs[] = {
     {0x017, 0, 0},   /* IA32_PLATFORM_ID */
@@ -54,6 +38,10 @@ static const PlatformMsr intel_msrs[] = {
     {0x1b0, 0, ALL}, /* IA32_ENERGY_PERF_BIAS */
     {0x1b1, 0, ALL}, /* IA32_PACKAGE_THERM_STATUS */
     {0x1b2, 0, ALL}, /* IA32_PACKAGE_THERM_INTERRUPT */
+    {0x1db, 0, ALL}, /* MSR_LASTBRANCHFROMIP and its like: last branch, last exception */
+    {0x1dc, 0, ALL},
+    {0x1dd, 0, ALL},
+    {0x1de, 0, ALL},
     {0x1fc, 0, ALL}, /* MSR_POWER_CTL */
 };
 
@@ -92,14 +80,12 @@ static const PlatformMsr amd_msrs[] = {
     {0xc001102d, 0, ALL},
 };
 
-enum : unsigned { MOST_ROWS = 40, LBR_MSRS = 102, MOST_PROCESSORS = 256 };
+enum : unsigned { MOST_ROWS = 40, MOST_PROCESSORS = 256 };
 
 static struct {
     const PlatformMsr *rows;
     unsigned count;
-    bool lbr;
     uint64_t value[MOST_ROWS];
-    uint64_t lbr_value[LBR_MSRS];
 } state[MOST_PROCESSORS];
 
 static_assert(sizeof amd_msrs / sizeof amd_msrs[0] <= MOST_ROWS, "more rows than values");
@@ -108,26 +94,11 @@ static_assert(sizeof intel_msrs / sizeof intel_msrs[0] <= MOST_ROWS, "more rows 
 void reset_platform_msrs(unsigned processor, bool intel)
 {
     auto &s = state[processor];
-    s.lbr = intel;
-    memset(s.lbr_value, 0, sizeof s.lbr_value);
     s.rows = intel ? intel_msrs : amd_msrs;
     s.count =
         intel ? sizeof intel_msrs / sizeof intel_msrs[0] : sizeof amd_msrs / sizeof amd_msrs[0];
     for (unsigned k = 0; k < s.count; k++)
         s.value[k] = s.rows[k].initial;
-}
-
-/* -> where an LBR's value is, or null */
-static uint64_t *lbr_place(unsigned processor, uint32_t msr)
-{
-    unsigned index = 0;
-    for (const Range &range : lbr_msrs) {
-        if (msr >= range.first && msr < range.first + range.count)
-            return state[processor].lbr ? &state[processor].lbr_value[index + msr - range.first]
-                                        : nullptr;
-        index += range.count;
-    }
-    return nullptr;
 }
 
 static unsigned row_of(unsigned processor, uint32_t msr)
@@ -141,10 +112,6 @@ static unsigned row_of(unsigned processor, uint32_t msr)
 Access read_platform_msr(unsigned processor, uint32_t msr, uint64_t *value)
 {
     unsigned row = row_of(processor, msr);
-    if (const uint64_t *lbr = lbr_place(processor, msr)) {
-        *value = *lbr;
-        return DONE;
-    }
     if (row == state[processor].count)
         return UNKNOWN;
     *value = state[processor].value[row];
@@ -156,10 +123,6 @@ Access read_platform_msr(unsigned processor, uint32_t msr, uint64_t *value)
 Access write_platform_msr(unsigned processor, uint32_t msr, uint64_t value)
 {
     unsigned row = row_of(processor, msr);
-    if (uint64_t *lbr = lbr_place(processor, msr)) {
-        *lbr = value;
-        return DONE;
-    }
     if (row == state[processor].count)
         return UNKNOWN;
     uint64_t writable = state[processor].rows[row].writable;

@@ -13,6 +13,8 @@
 namespace pmu
 {
 
+enum : Bit32u { GUEST_LBR_CTL = 0x2816 };
+
 /* SDM 3C 28.3.1: the exit saves PERF_GLOBAL_CTRL and DEBUGCTL as its controls say; an entry that
  * failed has no guest state to save (27.8). */
 void vmx_exit_begins(Processor *p, uint32_t)
@@ -27,6 +29,8 @@ void vmx_exit_begins(Processor *p, uint32_t)
         c->VMwrite64(VMCS_64BIT_GUEST_IA32_PERF_GLOBAL_CTRL, p->intel->global_ctrl());
     if (c->vmcs.vmexit_ctrls1.SAVE_DBG_CTRLS())
         c->VMwrite64(VMCS_64BIT_GUEST_IA32_DEBUGCTL, p->intel->debugctl());
+    if (p->intel->architectural_lbr()) /* whatever the controls */
+        c->VMwrite64(GUEST_LBR_CTL, p->intel->lbr_ctl());
 }
 
 /* SDM 3C 28.5.1: DEBUGCTL is cleared, PERF_GLOBAL_CTRL loaded if the control says so. The MSR-load
@@ -38,7 +42,10 @@ static void left(Processor *p)
     if (p->recording) /* SDM 3C, table "exit qualification for EPT violations": asynchronous */
         c->VMwrite_natural(VMCS_VMEXIT_QUALIFICATION,
                            c->VMread64(VMCS_VMEXIT_QUALIFICATION) | 1 << 16);
+    p->core->leaves_guest();
     p->intel->load_debugctl(0);
+    if (c->vmcs.vmexit_ctrls1.CLEAR_IA32_LBR_CTRL())
+        p->intel->load_lbr_ctl(0);
     if (c->vmcs.vmexit_ctrls1.LOAD_PERF_GLOBAL_CTRL_MSR())
         p->intel->load_global_ctrl(c->VMread64(VMCS_64BIT_HOST_IA32_PERF_GLOBAL_CTRL));
     if (!(pmu_tally[p->number].mode & MODE_GUEST))
@@ -54,14 +61,32 @@ static void entering(Processor *p)
     uint64_t debug = c->VMread64(VMCS_64BIT_GUEST_IA32_DEBUGCTL);
     bool loads_global = c->vmcs.vmentry_ctrls.LOAD_PERF_GLOBAL_CTRL_MSR();
     bool loads_debug = c->vmcs.vmentry_ctrls.LOAD_DBG_CTRLS();
+    bool loads_lbr = c->vmcs.vmentry_ctrls.LOAD_GUEST_LBR();
     if (loads_global && !p->intel->legal_global_ctrl(global))
         c->VMexit(FAILED, 0);
     if (loads_debug && !Intel::legal_debugctl(debug))
         c->VMexit(FAILED, 0);
+    if (loads_lbr && !Lbr::legal_ctl(c->VMread64(GUEST_LBR_CTL)))
+        c->VMexit(FAILED, 0);
+    p->core->enters_guest();
     if (loads_global)
         p->intel->load_global_ctrl(global);
     if (loads_debug)
         p->intel->load_debugctl(debug);
+    if (loads_lbr)
+        p->intel->load_lbr_ctl(c->VMread64(GUEST_LBR_CTL));
+}
+
+/* Bochs knows the controls and the field of architectural LBRs by name only: they get a place, and
+ * are allowed. Fields of a kind lie in the order of their numbers, four bytes for each half. */
+void vmx_has_lbr_ctl(Processor *p)
+{
+    VMCS_Mapping *map = p->cpu->vmcs_map;
+    Bit32u first = VMCS_64BIT_GUEST_IA32_DEBUGCTL, at = map->vmcs_field_offset(first);
+    for (Bit32u half = 0; half < 2; half++)
+        map->set_mapping(GUEST_LBR_CTL + half, at + 4 * (GUEST_LBR_CTL + half - first));
+    p->cpu->vmx_cap.vmx_vmentry_ctrl_supported_bits |= VMX_VMENTRY_CTRL1_LOAD_GUEST_LBR_CTRL;
+    p->cpu->vmx_cap.vmx_vmexit_ctrl1_supported_bits |= VMX_VMEXIT_CTRL1_CLEAR_IA32_LBR_CTRL;
 }
 
 void vmx_context_switch(Processor *p)
