@@ -32,7 +32,7 @@ bool msr_write(struct cpu *self, u32 msr, u64 value)
     return accepted;
 }
 
-static u32 pebs; /* the MSR that is PEBS' */
+static u32 pebs = ~0U; /* the MSR that is PEBS', if one is */
 
 bool vmx_is_pebs(const struct cpu *self, u32 msr)
 {
@@ -259,7 +259,7 @@ static void precise_samples_have_a_place_of_their_own(void **state)
         assert_int_equal(elsewhere_value, 5 + i);
     }
     assert_int_equal(elsewhere, 0);
-    pebs = 0;
+    pebs = ~0U;
     assert_true(vmx_msr_write(&cpu, 0x3f1, 5));
     assert_int_equal(elsewhere, 1);
 }

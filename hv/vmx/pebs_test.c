@@ -15,6 +15,7 @@
 #include "msr/rows_partition.c"
 #undef rows
 #include "pmu/intel.c"
+#include "pmu/lbr_intel.c"
 #include "pmu/filter.c"
 #include "pmu/policy.c"
 #include "vmx/pebs.c"
