@@ -99,9 +99,57 @@ static void expect_gone(const struct counting *c, bool gone)
     expect(!c->leaf || !shown(c), "CPUID %x shows %x", c->leaf, c->counter);
 }
 
+/* AMD's branch records and samples: the switch of each, and a register that keeps what is written.
+ */
+static const struct recording {
+    u32 control, kept, leaf;
+    char reg;
+    u8 bit;
+} recorders[] = {
+    {0xc000010f, 0xc0010301, 0x80000022, 'a', 1},  /* DBG_EXTN_CFG, the first entry of the stack */
+    {0xc0011033, 0xc0011034, 0x80000001, 'c', 10}, /* IBS_OP_CTL, IBS_OP_RIP */
+};
+
+#define RECORDERS ((u32)(sizeof recorders / sizeof recorders[0]))
+
+static bool shows_recorder(const struct recording *r)
+{
+    struct cpuid leaf = cpuid(r->leaf, 0);
+
+    return ((r->reg == 'a' ? leaf.eax : leaf.ecx) >> r->bit) & 1;
+}
+
+static void expect_recorder(const struct recording *r)
+{
+    u64 value = 0;
+
+    expect(wrmsr_safe(r->kept, 0x1234) == NO_FAULT, "%x faults", r->kept);
+    expect(rdmsr_safe(r->kept, &value) == NO_FAULT && value == 0x1234, "%x reads %lx", r->kept,
+           value);
+    expect(shows_recorder(r), "CPUID %x hides %x", r->leaf, r->kept);
+}
+
+static void expect_no_recorder(const struct recording *r, bool gone)
+{
+    u64 value = 1;
+    int fault = rdmsr_safe(r->kept, &value), control = wrmsr_safe(r->control, 0);
+
+    if (gone) {
+        expect(fault == NO_FAULT && !value, "%x: vector %d, %lx", r->kept, fault, value);
+        expect(control == NO_FAULT, "%x: vector %d", r->control, control);
+    } else {
+        expect(fault == VECTOR_GP && control == VECTOR_GP, "%x: vectors %d, %d", r->kept, fault,
+               control);
+    }
+    expect(!shows_recorder(r), "CPUID %x shows %x", r->leaf, r->kept);
+}
+
 static void all_gone(const char *name, bool gone)
 {
     test_begin(name);
+    for (u32 i = 0; amd && i < RECORDERS; i++) {
+        expect_no_recorder(&recorders[i], gone);
+    }
     for (u32 i = 0; i < sizeof registers / sizeof registers[0]; i++) {
         if (registers[i].amd == amd) {
             expect_gone(&registers[i], gone);
@@ -118,6 +166,9 @@ static void all_there(void)
         if (registers[i].amd == amd) {
             expect_there(&registers[i]);
         }
+    }
+    for (u32 i = 0; amd && i < RECORDERS; i++) {
+        expect_recorder(&recorders[i]);
     }
     test_end();
 }
@@ -159,9 +210,17 @@ static void use(u64 unused)
 
     (void)unused;
     while (!stop) {
+        if (amd) {
+            wrmsr(0xc000010f, BIT(6));       /* branches are recorded */
+            wrmsr(0xc0011033, BIT(17) | 16); /* and ops sampled, without an interrupt */
+        }
         wrmsr(c->control, RUNS | 1);
         nonzero += rdmsr(c->counter) != 0;
         turns++;
+    }
+    if (amd) {
+        wrmsr(0xc000010f, 0);
+        wrmsr(0xc0011033, 0);
     }
 }
 

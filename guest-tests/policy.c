@@ -391,6 +391,87 @@ static void samples_meanwhile(u32 changes)
     test_end();
 }
 
+/* --- branch records that come and go ---------------------------------------------------------- */
+
+enum { LBR_ENTRIES = 32, NEAR = 4 << 20 };
+
+#define MSR_CAPABILITIES 0x345U
+#define MSR_LBR_CTL      0x14ceU
+#define LBR_CTL_ALL      0x7f0007ULL
+
+static bool arch_lbr;
+static volatile u64 own_records, foreign_records;
+
+static void switch_records(void)
+{
+    wrmsr(arch_lbr ? MSR_LBR_CTL : MSR_DEBUGCTL, arch_lbr ? LBR_CTL_ALL : 1);
+}
+
+/* Each half by itself, as the grant may come or go between the two. */
+static void look_at_half(u64 address)
+{
+    bool own = address - (u64)switch_records + NEAR < 2 * NEAR;
+
+    if (address)
+        *(own ? &own_records : &foreign_records) += 1;
+}
+
+static void look_at_record(u32 i)
+{
+    look_at_half(rdmsr((arch_lbr ? 0x1500 : 0x680) + i));
+    look_at_half(rdmsr((arch_lbr ? 0x1600 : 0x6c0) + i));
+}
+
+/* As a driver does that once found them: it meets no fault, whether they are granted or not. */
+static void record_all_the_time(u64 unused)
+{
+    (void)unused;
+    while (!stop) {
+        switch_records();
+        return_often();
+        for (u32 i = 0; i < LBR_ENTRIES; i++) {
+            look_at_record(i);
+        }
+        turns++;
+    }
+    wrmsr(arch_lbr ? MSR_LBR_CTL : MSR_DEBUGCTL, 0);
+}
+
+static u64 records_meanwhile(u32 item)
+{
+    change(item);
+    let_it_turn();
+    own_records = 0;
+    let_it_turn();
+    return own_records;
+}
+
+static void records_come_and_go(u32 changes)
+{
+    u64 on, off;
+
+    if (amd || core_count < 2)
+        return;
+    test_begin("branch-records");
+    change(POLICY_LBR);
+    arch_lbr = (rdmsr(MSR_CAPABILITIES) & 0x3f) == 0x3f;
+    expect(rdmsr(MSR_CAPABILITIES) & 0x3f, "the grant is not in force");
+    stop = 0;
+    core_begin(cores[1], record_all_the_time, 0);
+    for (u32 i = 0; i < changes; i++) {
+        change(i % 2 ? POLICY_LBR : POLICY_ARCHITECTURAL);
+    }
+    on = records_meanwhile(POLICY_LBR);
+    off = records_meanwhile(POLICY_ARCHITECTURAL);
+    stop = 1;
+    expect(core_wait(cores[1], PATIENCE_MS), "core 1 hangs");
+    expect(on > 2 * LBR_ENTRIES - 2, "%lu records while they are granted", on);
+    expect(!off, "%lu records while they are not", off);
+    expect(!foreign_records, "%lu records of what is not the guest's", foreign_records);
+    say("info: %lu records, %s", on, arch_lbr ? "architectural" : "of the older kind");
+    test_end();
+}
+
 static void policy(u64 unused)
 {
     (void)unused;
@@ -410,6 +491,7 @@ static void policy(u64 unused)
         irperf_in_full_only();
         no_last_branch();
         stops_elsewhere();
+        records_come_and_go((u32)option_number("changes", CHANGES));
         samples_meanwhile((u32)option_number("changes", CHANGES));
     }
     finish();

@@ -7,8 +7,8 @@ PM        := tools/pmu-bochs
 PM_OBJ    := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard $(PM)/efi/*.c $(PM)/efi/*.S)))
 PM_EFI    := $(BUILD)/$(PM)/model.efi
 PM_SPEED  := $(BUILD)/$(PM)/speed.efi
-PM_LOGIC  := $(addprefix $(PM)/model/,core.cc events.cc predictor.cc options.cc intel.cc intel_events.cc intel_msrs.cc lbr.cc amd.cc acpi.cc \
-               socket.cc pebs.cc)
+PM_LOGIC  := $(addprefix $(PM)/model/,core.cc events.cc predictor.cc options.cc intel.cc intel_events.cc intel_msrs.cc lbr.cc amd.cc \
+               amd_lbr.cc ibs.cc acpi.cc socket.cc pebs.cc)
 PM_MODES  := intel amd
 BED_P     := tools/bed P --bare --timeout 300
 

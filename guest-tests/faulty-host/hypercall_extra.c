@@ -51,6 +51,14 @@ static u64 only_cycles(struct cpu *self)
     return guest_change_pmu(self, self->guest, PMU_FILTERED, &policy);
 }
 
+static u64 with_lbr(struct cpu *self)
+{
+    static struct pmu_policy policy = {.presets = {1 << PRESET_ARCHITECTURAL},
+                                       .grants = {1 << GRANT_LBR}};
+
+    return guest_change_pmu(self, self->guest, PMU_FILTERED, &policy);
+}
+
 static u64 change_policy(struct cpu *self, u32 item)
 {
     switch (item) {
@@ -62,6 +70,8 @@ static u64 change_policy(struct cpu *self, u32 item)
         return change_list(self, PRESET_EVERYTHING);
     case POLICY_ONLY_CYCLES:
         return only_cycles(self);
+    case POLICY_LBR:
+        return with_lbr(self);
     default:
         return guest_change_pmu(self, self->guest, (enum pmu_mode)item, NULL);
     }

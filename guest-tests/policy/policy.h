@@ -12,6 +12,7 @@ enum {
     POLICY_ALL,
     POLICY_ONLY_CYCLES,
     POLICY_EVERYTHING, /* all that can be granted */
+    POLICY_LBR,        /* architectural, and branch records */
 };
 
 #endif

@@ -15,8 +15,9 @@ enum feature {
     /* Denied and hidden unless granted (bit n of a `granted` mask = feature n): */
     FEATURE_UNCORE,  /* L3, northbridge, data fabric and memory controller counters: other cores */
     FEATURE_OFFCORE, /* Intel: what a response from outside the core was: other cores' caches */
-    FEATURE_LBR,     /* branch stacks: LBR v2, BRS; Intel's LBR */
-    FEATURE_IBS,     /* instruction-based sampling: physical addresses */
+    FEATURE_LBR,     /* AMD: the last branch, in DebugCtl's registers; Intel's branch stacks */
+    FEATURE_LBR_STACK, /* AMD: LBR v2; where BRS has its registers, which nobody switches: never */
+    FEATURE_IBS,       /* instruction-based sampling: the hypervisor's too */
     FEATURE_QOS_MONITOR, /* cache and bandwidth monitoring: other cores */
     FEATURE_POWER,       /* energy counters: other cores */
     FEATURE_PEBS,        /* precise samples: the processor writes records to guest-linear memory */
@@ -43,10 +44,10 @@ enum feature {
 };
 
 #define FEATURES_OF_POLICY (BIT(FEATURE_CYCLES) | BIT(FEATURE_IRPERF))
-#define FEATURES_GRANTABLE                                                                  \
-    (FEATURES_OF_POLICY | BIT(FEATURE_UNCORE) | BIT(FEATURE_OFFCORE) | BIT(FEATURE_LBR) |   \
-     BIT(FEATURE_IBS) | BIT(FEATURE_QOS_MONITOR) | BIT(FEATURE_POWER) | BIT(FEATURE_PEBS) | \
-     BIT(FEATURE_INVLPGB))
+#define FEATURES_GRANTABLE                                                                       \
+    (FEATURES_OF_POLICY | BIT(FEATURE_UNCORE) | BIT(FEATURE_OFFCORE) | BIT(FEATURE_LBR) |        \
+     BIT(FEATURE_LBR_STACK) | BIT(FEATURE_IBS) | BIT(FEATURE_QOS_MONITOR) | BIT(FEATURE_POWER) | \
+     BIT(FEATURE_PEBS) | BIT(FEATURE_INVLPGB))
 
 static inline bool feature_granted(u32 granted, enum feature feature)
 {

@@ -46,12 +46,11 @@ static inline bool credit_is_due(const struct cpu *cpu)
     return cpu->pmu.core.due;
 }
 
-/* ... and that. */
-void credit_finish_amd(struct cpu *cpu);
-
-/* -> the counters that wrapped; few do, and then credit_overflow_intel() needs to know the guest's
- * DEBUGCTL. */
+/* ... and that: -> the counters that wrapped; few do, and then the guest's DEBUGCTL must be known.
+ */
+u64 credit_finish_amd(struct cpu *cpu);
 u64 credit_finish_intel(struct cpu *cpu);
+void credit_overflow_amd(struct cpu *cpu, u64 wrapped, u64 debugctl);
 void credit_overflow_intel(struct cpu *cpu, u64 wrapped, u64 debugctl);
 
 /* Before VMRUN, where AMD silicon counts that as a branch of the guest's kernel

@@ -89,17 +89,25 @@ static bool add_one(u32 counter)
     return !value;
 }
 
-static void overflow(struct cpu *cpu, u64 wrapped)
+/* A PMI stops the stack of branch records where DebugCtl says so. */
+static u64 freeze_branches(bool pmi, u64 debugctl)
+{
+    return pmi && pmu.amd.lbr_stack && (debugctl & DEBUGCTL_FREEZE_LBRS_ON_PMI) ? GLOBAL_LBRS_FROZEN
+                                                                                : 0;
+}
+
+void credit_overflow_amd(struct cpu *cpu, u64 wrapped, u64 debugctl)
 {
     bool pmi = wrapped & cpu->pmu.core.due_pmi;
 
     if (pmu.amd.perfmon_v2)
-        wrmsr(MSR_PERF_GLOBAL_STATUS_SET, wrapped | credit_freeze(pmi, rdmsr(IA32_DEBUGCTL)));
+        wrmsr(MSR_PERF_GLOBAL_STATUS_SET,
+              wrapped | credit_freeze(pmi, debugctl) | freeze_branches(pmi, debugctl));
     if (pmi)
         pmi_raise(cpu, false);
 }
 
-void credit_finish_amd(struct cpu *cpu)
+u64 credit_finish_amd(struct cpu *cpu)
 {
     u64 left = cpu->pmu.core.due, wrapped = 0;
 
@@ -107,8 +115,7 @@ void credit_finish_amd(struct cpu *cpu)
     for (; left; left &= left - 1)
         if (unlikely(add_one((u32)__builtin_ctzll(left))))
             wrapped |= left & -left;
-    if (unlikely(wrapped))
-        overflow(cpu, wrapped);
+    return wrapped;
 }
 
 /* --- VMRUN ------------------------------------------------------------------------------------ */

@@ -138,19 +138,17 @@ static void begin(bool user, u64 global_ctrl)
         credit_nobody(&cpu);
 }
 
-/* -> what wrapped, on Intel */
+/* -> what wrapped */
 static u64 finish(u64 debugctl)
 {
     u64 wrapped;
 
     if (!credit_is_due(&cpu))
         return 0;
-    if (is_amd()) {
-        credit_finish_amd(&cpu);
-        return 0;
-    }
-    wrapped = credit_finish_intel(&cpu);
-    if (wrapped)
+    wrapped = is_amd() ? credit_finish_amd(&cpu) : credit_finish_intel(&cpu);
+    if (wrapped && is_amd())
+        credit_overflow_amd(&cpu, wrapped, debugctl);
+    else if (wrapped)
         credit_overflow_intel(&cpu, wrapped, debugctl);
     return wrapped;
 }
@@ -549,9 +547,8 @@ static void wrap_amd(u64 selector, u64 debugctl)
 {
     cpu.pmu.amd.shadow[3] = selector;
     set_msr(MSR_PERF_CTR + 6, TOP);
-    set_msr(IA32_DEBUGCTL, debugctl);
     cpu.pmu.core.attention = PMU_AMD_ALL;
-    wrap(0, 0);
+    wrap(0, debugctl);
     assert_int_equal(msr(MSR_PERF_CTR + 6), 0);
 }
 
@@ -569,6 +566,13 @@ static void amd_wraps(void **state)
     assert_int_equal(*lvtpc(), 0x400); /* AMD leaves the mask bit alone */
     wrap_amd(RUNNING | EVTSEL_INT | 0xc0, DEBUGCTL_FREEZE_PERFMON_ON_PMI);
     assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), BIT(3) | GLOBAL_FROZEN);
+    wrap_amd(RUNNING | EVTSEL_INT | 0xc0, DEBUGCTL_FREEZE_LBRS_ON_PMI);
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), BIT(3)); /* no stack, nothing to freeze */
+    pmu.amd.lbr_stack = true;
+    wrap_amd(RUNNING | EVTSEL_INT | 0xc0, DEBUGCTL_FREEZE_LBRS_ON_PMI);
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), BIT(3) | GLOBAL_LBRS_FROZEN);
+    wrap_amd(RUNNING | 0xc0, DEBUGCTL_FREEZE_LBRS_ON_PMI);
+    assert_int_equal(msr(MSR_PERF_GLOBAL_STATUS_SET), BIT(3)); /* no PMI */
     start_amd(false);
     wrap_amd(RUNNING | EVTSEL_INT | 0xc0, 0);
     assert_int_equal(sends, 1);

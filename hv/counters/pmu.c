@@ -39,7 +39,7 @@ static void copy_filter(struct filter *to, const struct filter *from)
 static u32 features_granted(const struct guest_pmu *own)
 {
     static const u32 features[GRANTS] = {
-        [GRANT_LBR] = BIT(FEATURE_LBR),
+        [GRANT_LBR] = BIT(FEATURE_LBR) | BIT(FEATURE_LBR_STACK),
         [GRANT_PEBS] = BIT(FEATURE_PEBS),
         [GRANT_IBS] = BIT(FEATURE_IBS),
         [GRANT_UNCORE] = BIT(FEATURE_UNCORE) | BIT(FEATURE_QOS_MONITOR),
@@ -49,7 +49,7 @@ static u32 features_granted(const struct guest_pmu *own)
 
     for (; grants; grants &= grants - 1)
         granted |= features[__builtin_ctz(grants)];
-    return granted;
+    return granted & ~pmu.lacking;
 }
 
 /* Puts mode and policy in force, for the cores of the guest that ask from now on. */

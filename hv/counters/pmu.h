@@ -12,6 +12,7 @@ struct pmu {
     struct pmu_amd_caps amd;     /* of these, one vendor's */
     struct pmu_intel_caps intel; /* the boot processor's; each core has its own (pmu/intel.h) */
     u32 grants;                  /* that the processor can give, as bits of enum policy_grant */
+    u32 lacking;                 /* features that a grant would open and the processor has not */
     bool vmrun_branch; /* AMD: the processor counts VMRUN as a branch of the guest's kernel */
 };
 

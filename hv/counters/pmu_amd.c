@@ -5,6 +5,7 @@
 static void describe(u16 family, struct policy_cpu *processor)
 {
     pmu_amd_discover(&pmu.amd, &pmu_native);
+    pmu.lacking = pmu.amd.lbr_stack ? 0 : BIT(FEATURE_LBR_STACK);
     *processor = (struct policy_cpu){.format = &filter_format_amd,
                                      .core = policy_core_amd,
                                      .core_count = COUNT(policy_core_amd)};
@@ -37,6 +38,8 @@ static void follow(struct cpu *cpu, enum pmu_mode from)
     const struct guest_pmu *own = &cpu->guest->pmu;
 
     pmu_amd_switch(&cpu->pmu.amd, &pmu.amd, from, own->mode, own->filter, &pmu_native);
+    if (!feature_granted(cpu->guest->msr.granted, FEATURE_IBS))
+        pmu_amd_clear_ibs(&pmu.amd, &pmu_native);
 }
 
 static const u64 *selectors(const struct cpu *cpu, u32 *count)

@@ -439,6 +439,58 @@ static void what_a_policy_opens_is_given_where_it_can(void **state)
     assert_int_equal(guest.msr.granted, BIT(FEATURE_CYCLES));
 }
 
+/* Samples go on through a change that leaves them granted, and end with one that does not, as with
+ * a life. */
+static void sampling_ends_with_its_grant(void **state)
+{
+    static const struct pmu_policy open = {.grants = {1 << GRANT_IBS}}, shut = {.grants = {0}};
+
+    (void)state;
+    be_amd();
+    fake_msr(MSR_IBS_OP_CTL, BIT(17) | 16, ALL);
+    fake_msr(MSR_IBS_OP_CTL + 1, 0x1234, ALL);
+    fake_msr(MSR_IBS_CTL, BIT(8), ALL);
+    prepare(false, &open);
+    pmu.grants |= 1 << GRANT_IBS;
+    pmu.amd.ibs = true;
+    pmu_start(core(0));
+    assert_int_equal(rdmsr(MSR_IBS_OP_CTL), 0); /* what firmware left */
+    for (u32 i = 0; i < 1000; i++) {
+        wrmsr(MSR_IBS_OP_CTL, BIT(17) | 16);
+        wrmsr(MSR_IBS_OP_CTL + 1, 0x1234);
+        pmu_adopt(&guest, PMU_FULL, &open);
+        pmu_update(core(0));
+        assert_true(guest.msr.granted & BIT(FEATURE_IBS));
+        assert_int_equal(rdmsr(MSR_IBS_OP_CTL), BIT(17) | 16);
+        pmu_adopt(&guest, i % 2 ? PMU_OFF : PMU_FULL, i % 2 ? &open : &shut);
+        pmu_update(core(0));
+        assert_true(guest.msr.withdrawn & BIT(FEATURE_IBS));
+        assert_int_equal(rdmsr(MSR_IBS_OP_CTL) | rdmsr(MSR_IBS_OP_CTL + 1), 0);
+        assert_int_equal(rdmsr(MSR_IBS_CTL), BIT(8));
+    }
+    wrmsr(MSR_IBS_OP_CTL, BIT(17) | 16);
+    pmu_restart(core(0));
+    assert_int_equal(rdmsr(MSR_IBS_OP_CTL), 0);
+}
+
+/* Its registers may be another thing's where the processor lacks it (Zen 3's BRS). */
+static void a_stack_is_granted_where_there_is_one(void **state)
+{
+    static const struct pmu_policy open = {.grants = {1 << GRANT_LBR}};
+
+    (void)state;
+    be_amd();
+    prepare(false, &open);
+    assert_int_equal(pmu.lacking, BIT(FEATURE_LBR_STACK)); /* this machine's CPUID has none */
+    pmu.grants |= 1 << GRANT_LBR;
+    pmu_adopt(&guest, PMU_FILTERED, &open);
+    assert_true(guest.msr.granted & BIT(FEATURE_LBR));
+    assert_false(guest.msr.granted & BIT(FEATURE_LBR_STACK));
+    pmu.lacking = 0;
+    pmu_adopt(&guest, PMU_FILTERED, &open);
+    assert_true(guest.msr.granted & BIT(FEATURE_LBR_STACK));
+}
+
 static void a_core_asks_what_its_guest_has(void **state)
 {
     (void)state;
@@ -621,6 +673,8 @@ int main(void)
         cmocka_unit_test(each_vendors_core_events),
         cmocka_unit_test(modes_are_for_those_who_ask_from_now_on),
         cmocka_unit_test(what_a_policy_opens_is_given_where_it_can),
+        cmocka_unit_test(sampling_ends_with_its_grant),
+        cmocka_unit_test(a_stack_is_granted_where_there_is_one),
         cmocka_unit_test(a_core_asks_what_its_guest_has),
         cmocka_unit_test(a_denial_says_what_where_and_when),
         cmocka_unit_test(what_filtering_stops_is_noted_on_both),

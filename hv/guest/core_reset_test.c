@@ -97,10 +97,13 @@ static const struct elsewhere {
     {0x1900, 0x19bf, "aliases of C1, 186, 309"},
     {0xc0000080, 0xc0000080, "EFER: the VMCB's, the VMCS's; reset_state"},
     {0xc00000e7, 0xc00000e8, "read-only"},
+    {0xc000010e, 0xc000010f, "branch records: the VMCB's; begin_life"},
     {0xc0000300, 0xc0000303, "reset_pmu"},
     {0xc0010000, 0xc0010007, "pmu_restart"},
     {0xc0010114, 0xc0010114, "its write does nothing"},
     {0xc0010200, 0xc001020b, "pmu_restart"},
+    {0xc0010300, 0xc001037f, "branch records: likewise"},
+    {0xc0011030, 0xc001103f, "samples: pmu_restart"},
 };
 
 static bool is_reset(u32 msr)

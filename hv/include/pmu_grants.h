@@ -11,6 +11,7 @@ enum grant_answer {
     GRANT_GIVEN,
     GRANT_ABSENT,     /* the processor has no such thing: the line means nothing here */
     GRANT_SHARED,     /* other guests have cores of the same socket */
+    GRANT_UNSWITCHED, /* guest and hypervisor would share the registers */
     GRANT_NO_CONTROL, /* VT-x lacks the controls that keep the hypervisor's out of it */
     GRANT_FATAL,      /* a fault in the midst of a record is nobody's */
     GRANT_NOT_YET,    /* the processor has it, and this version of Cede does not switch it */

@@ -32,7 +32,7 @@ static const struct cpuid_row amd[] = {
     HIDE(0x80000008, ANY, EBX, IRPERF, BITS(1, 1)),      /* IRPerf */
     HIDE(0x80000008, ANY, EBX, CYCLES, BITS(4, 4)),      /* RDPRU ... */
     HIDE(0x80000008, ANY, EDX, CYCLES, BITS(31, 16)),    /* ... and what it reads */
-    HIDE(0x80000008, ANY, EBX, LBR, BITS(31, 31)),       /* branch sampling (BRS) */
+    HIDE(0x80000008, ANY, EBX, LBR_STACK, BITS(31, 31)), /* branch sampling (BRS) */
     HIDE(0x80000008, ANY, EBX, INVLPGB, BITS(3, 3)),     /* INVLPGB, TLBSYNC */
     HIDE(0x80000008, ANY, EBX, INVLPGB, BITS(21, 21)),   /* INVLPGB of nested translations */
     HIDE(0x80000008, ANY, EDX, INVLPGB, BITS(15, 0)),    /* pages per INVLPGB */
@@ -46,9 +46,9 @@ static const struct cpuid_row amd[] = {
     HIDE_LEAF(0x80000020, 5, QOS_MONITOR),               /* ABMC counters */
     HIDE(0x80000021, ANY, EAX, USER_DIS, BITS(17, 17)),  /* CpuidUserDis */
     HIDE(0x80000022, ANY, EAX, PMU, BITS(0, 0)),         /* PerfMonV2 */
-    HIDE(0x80000022, ANY, EAX, LBR, BITS(2, 1)),         /* LbrStack, LbrAndPmcFreeze */
+    HIDE(0x80000022, ANY, EAX, LBR_STACK, BITS(2, 1)),   /* LbrStack, LbrAndPmcFreeze */
     HIDE(0x80000022, ANY, EBX, PMU, BITS(3, 0)),         /* core counters */
-    HIDE(0x80000022, ANY, EBX, LBR, BITS(9, 4)),         /* LBR stack size */
+    HIDE(0x80000022, ANY, EBX, LBR_STACK, BITS(9, 4)),   /* LBR stack size */
     HIDE(0x80000022, ANY, EBX, UNCORE, BITS(15, 10)),    /* data fabric counters */
     HIDE(0x80000022, ANY, EBX, UNCORE, BITS(21, 16)),    /* memory controller counters */
     HIDE(0x80000022, ANY, ECX, UNCORE, ~0U),             /* memory controllers */

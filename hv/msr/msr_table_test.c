@@ -67,8 +67,9 @@ static const struct linux_msr linux_msrs[] = {
     {0xc0000100, 0xc0000103, 1, P, "FS_BASE to TSC_AUX",
      "kernel/process_64.c, kernel/cpu/common.c"},
     {ONE(0xc0000104), D(FEATURE_SVM), "AMD64_TSC_RATIO", "kvm/svm/svm.c"},
-    {ONE(0xc000010e), D(FEATURE_LBR), "AMD64_LBR_SELECT", "events/amd/lbr.c"},
-    {ONE(0xc000010f), D(FEATURE_LBR), "AMD_DBG_EXTN_CFG", "events/amd/lbr.c, events/amd/brs.c"},
+    {ONE(0xc000010e), D(FEATURE_LBR_STACK), "AMD64_LBR_SELECT", "events/amd/lbr.c"},
+    {ONE(0xc000010f), D(FEATURE_LBR_STACK), "AMD_DBG_EXTN_CFG",
+     "events/amd/lbr.c, events/amd/brs.c"},
     {0xc0000200, 0xc000027f, 1, P, "IA32_MBA_BW", "kernel/cpu/resctrl/core.c"},
     {0xc0000280, 0xc00002ff, 1, P, "IA32_SMBA_BW", "kernel/cpu/resctrl/core.c"},
     {0xc0000300, 0xc0000303, 1, P, "AMD64_PERF_CNTR_GLOBAL_*", "events/amd/core.c"},
@@ -116,7 +117,8 @@ static const struct linux_msr linux_msrs[] = {
      "events/rapl.c, powercap, amd_energy"},
     {0xc00102b0, 0xc00102b4, 1, P, "AMD_CPPC", "drivers/cpufreq/amd-pstate.c, kernel/acpi/cppc.c"},
     {0xc00102f0, 0xc00102f1, 1, P, "AMD_PPIN", "kernel/cpu/common.c"},
-    {0xc0010300, 0xc001031f, 1, D(FEATURE_LBR), "AMD_SAMP_BR_FROM", "events/amd/lbr.c, brs.c"},
+    {0xc0010300, 0xc001031f, 1, D(FEATURE_LBR_STACK), "AMD_SAMP_BR_FROM",
+     "events/amd/lbr.c, brs.c"},
     {0xc0010400, 0xc001043f, 1, P, "AMD64_SMCA_MCx_MASK", "kernel/cpu/mce/amd.c"},
     {0xc0010800, 0xc001085f, 1, D(FEATURE_UNCORE), "F19H_UMC_PERF", "events/amd/uncore.c"},
     {ONE(0xc0011002), P, "AMD64_CPUID_FN_7", "kernel/cpu/amd.c"},
@@ -360,6 +362,11 @@ static void last_branches_are_not_shown(void **state)
             cpu.granted = BIT(FEATURE_LBR);
             assert_int_equal(msr_judge(&cpu, msr).read, MSR_PASS);
             assert_int_equal(msr_judge(&cpu, 0x1d9).write, MSR_PASS);
+            assert_int_equal(msr_judge(&cpu, 0xc000010f).write, MSR_GP); /* BRS' on Zen 3 */
+            assert_int_equal(msr_judge(&cpu, 0xc0010300).read, MSR_GP);
+            cpu.granted |= BIT(FEATURE_LBR_STACK);
+            assert_int_equal(msr_judge(&cpu, 0xc000010e).write, MSR_PASS);
+            assert_int_equal(msr_judge(&cpu, 0xc001031f).read, MSR_PASS);
         }
 }
 

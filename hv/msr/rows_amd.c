@@ -50,7 +50,7 @@ static const struct msr_row amd_rows[] = {
     ROW(0xc0000104, 0xc0000104, DENY, SVM, "TSC_RATIO: scales a guest's TSC"),
     ROW_PARTS(0xc0000105, 0xc0000106, DENY, LWP, PART_AMD_15, "LWP: writes samples to memory"),
     ROW(0xc0000108, 0xc0000108, PASS, NONE, "PREFETCH_CONTROL"),
-    ROW(0xc000010e, 0xc000010f, DENY, LBR, "LBR_SELECT, DBG_EXTN_CFG"),
+    ROW(0xc000010e, 0xc000010f, DENY, LBR_STACK, "LBR_SELECT, DBG_EXTN_CFG"),
     ROW(0xc0000200, 0xc00002ff, PASS, NONE, "bandwidth allocation"),
     ROW(0xc0000300, 0xc0000303, PASS, PMU, "PerfMonV2 globals: own core"),
     ROW(0xc00003fd, 0xc00003fe, DENY, QOS_MONITOR, "ABMC: monitor assignment"),
@@ -102,7 +102,7 @@ static const struct msr_row amd_rows[] = {
     ROW(0xc0010299, 0xc001029b, DENY, POWER, "RAPL: other cores"),
     ROW(0xc00102b0, 0xc00102b5, PASS, NONE, "CPPC"),
     ROW(0xc00102f0, 0xc00102f1, PASS, NONE, "PPIN"),
-    ROW(0xc0010300, 0xc001037f, DENY, LBR, "LBR v2, BRS stack"),
+    ROW(0xc0010300, 0xc001037f, DENY, LBR_STACK, "LBR v2, BRS stack"),
     ROW(0xc0010400, 0xc001043f, PASS, NONE, "SMCA masks"),
     ROW(0xc0010800, 0xc00108ff, DENY, UNCORE, "UMC counters: other cores"),
 
@@ -110,7 +110,7 @@ static const struct msr_row amd_rows[] = {
     ROW(0xc001100c, 0xc001100d, PASS, NONE, "node ID, CPUID override"),
     ROW(0xc0011019, 0xc001101b, PASS, NONE, "DR address masks"),
     ROW(0xc0011020, 0xc001102f, PASS, NONE, "LS, IC, DC, FP, DE, BP_CFG"),
-    ROW(0xc0011030, 0xc001103f, DENY, IBS, "IBS: physical addresses, host code"),
+    ROW(0xc0011030, 0xc001103f, DENY, IBS, "IBS: counts and samples the hypervisor too"),
     ROW(0xc00110a2, 0xc00110a2, FROZEN, NONE, "PSP_ADDR: a window over any memory"),
     ROW(0xc00110e3, 0xc00110e3, PASS, NONE, "SPECTRAL_CHICKEN"),
 };

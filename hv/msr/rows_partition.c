@@ -65,6 +65,7 @@ static const struct msr_row partition_rows[] = {
     ROW(0xc00000e7, 0xc00000e8, PASS, CYCLES, "MPERF, APERF"),
     ROW(0xc00000e9, 0xc00000e9, PASS, IRPERF, "IRPERF"),
     ROW(0xc0000100, 0xc0000103, PASS, NONE, "FS, GS, KernelGSbase, TSC_AUX"),
+    ROW(0xc000010e, 0xc000010f, PASS, LBR_STACK, "LBR_SELECT, DBG_EXTN_CFG"),
     ROW(0xc0000300, 0xc0000303, PASS, PMU, "PerfMonV2 globals"),
     ROW(0xc0010000, 0xc0010007, PASS, PMU, "PerfEvtSel, PerfCtr"),
     ROW(0xc0010010, 0xc0010010, ZERO, NONE, "SYSCFG: the machine's"),
@@ -74,7 +75,9 @@ static const struct msr_row partition_rows[] = {
     ROW(0xc001011f, 0xc001011f, PASS, NONE, "VIRT_SPEC_CTRL"),
     ROW(0xc0010140, 0xc0010141, LOCKED, NONE, "OSVW"),
     ROW(0xc0010200, 0xc001020b, PASS, PMU, "PERF_CTL, PERF_CTR"),
+    ROW(0xc0010300, 0xc001037f, PASS, LBR_STACK, "LBR v2"),
     ROW(0xc0011029, 0xc0011029, FROZEN, NONE, "DE_CFG: LFENCE serializes"),
+    ROW(0xc0011030, 0xc001103f, PASS, IBS, "IBS; physical addresses are the machine's"),
 };
 
 const struct msr_rows msr_rows_partition = {partition_rows, COUNT(partition_rows)};

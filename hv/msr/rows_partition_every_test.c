@@ -32,6 +32,8 @@ static const struct msr_list lists[] = {
          {0x680, 0x69f}, {0x6c0, 0x6df}, {0xdc0, 0xddf}, {0x1200, 0x121f}, {0x14ce, 0x14cf},
          {0x1500, 0x151f}, {0x1600, 0x161f}),
     MSRS(1, OWN, FEATURE_PEBS, 0, {0x3f1, 0x3f2}, {0x600, 0x600}),
+    MSRS(1, OWN, FEATURE_LBR_STACK, 0, {0xc000010e, 0xc000010f}, {0xc0010300, 0xc001037f}),
+    MSRS(1, OWN, FEATURE_IBS, 0, {0xc0011030, 0xc001103f}),
     MSRS(1, OWN, FEATURE_SVM, 0, {0xc0010114, 0xc0010114}),
 
     /* The machine's: its clock, its wires (LVT LINT0 and 1, AMD's extended APIC), its modes. */

@@ -50,7 +50,9 @@ void pmu_amd_discover(struct pmu_amd_caps *caps, const struct pmu_access *access
     caps->extended = features[2] & BIT(23);
     caps->northbridge = features[2] & BIT(24);
     caps->llc = features[2] & BIT(28);
+    caps->ibs = features[2] & BIT(10);
     caps->perfmon_v2 = v2[0] & BIT(0);
+    caps->lbr_stack = v2[0] & BIT(1);
     caps->counters = caps->extended ? 6 : 4;
     if (caps->perfmon_v2)
         caps->counters = MIN(v2[1] & 0xf, PMU_AMD_COUNTERS);
@@ -95,6 +97,19 @@ static void stop_last_branch(const struct pmu_access *access)
         access->wrmsr(IA32_DEBUGCTL, value & ~DEBUGCTL_LBR);
 }
 
+/* The controls come first: a sample that is taken meanwhile is forgotten with the others. Which
+ * registers there are beyond them is up to the family. */
+void pmu_amd_clear_ibs(const struct pmu_amd_caps *caps, const struct pmu_access *access)
+{
+    if (!caps->ibs)
+        return;
+    access->wrmsr(MSR_IBS_FETCH_CTL, 0);
+    access->wrmsr(MSR_IBS_OP_CTL, 0);
+    for (u32 msr = MSR_IBS_FETCH_CTL; msr <= MSR_IBS_LAST; msr++)
+        if (msr != MSR_IBS_CTL)
+            access->wrmsr(msr, 0);
+}
+
 /* Stops and zeroes pairs of selector and counter until one is not there. */
 static void zero_pairs(u32 first, u32 pairs, const struct pmu_access *access)
 {
@@ -110,6 +125,7 @@ void pmu_amd_start(struct pmu_amd *pmu, const struct pmu_amd_caps *caps, enum pm
     read_selectors(pmu, caps, access);
     write_selectors(pmu, caps, mode, filter, access);
     stop_last_branch(access);
+    pmu_amd_clear_ibs(caps, access);
     if (caps->llc)
         zero_pairs(MSR_LLC_CTL, 6, access);
     if (caps->northbridge)

@@ -23,6 +23,13 @@
 #define MSR_PERF_GLOBAL_CTL        0xc0000301
 #define MSR_PERF_GLOBAL_STATUS_SET 0xc0000303
 
+#define MSR_DBG_EXTN_CFG 0xc000010f /* LBRV2EN: the stack of branch records records */
+
+#define MSR_IBS_FETCH_CTL 0xc0011030 /* instruction-based sampling: controls, and samples */
+#define MSR_IBS_OP_CTL    0xc0011033
+#define MSR_IBS_CTL       0xc001103a /* which extended LVT entry interrupts: the firmware's */
+#define MSR_IBS_LAST      0xc001103d
+
 #define MSR_LLC_CTL 0xc0010230 /* L2I on family 16h, L3 from 17h on: 6 pairs */
 #define MSR_NB_CTL  0xc0010240 /* northbridge, later data fabric: 4 pairs, up to 16 in all */
 
@@ -53,6 +60,8 @@ struct pmu_amd_caps {
     bool perfmon_v2;  /* global control and status (C0000300-303) */
     bool northbridge; /* NB counters (PerfCtrExtNB) */
     bool llc;         /* L2I or L3 counters (PerfCtrExtLLC) */
+    bool lbr_stack;   /* branch records in a stack (LbrExtV2) */
+    bool ibs;         /* instruction-based sampling */
 };
 
 void pmu_amd_discover(struct pmu_amd_caps *caps, const struct pmu_access *access);
@@ -176,9 +185,12 @@ static inline u64 pmu_amd_read(const struct pmu_amd *pmu, enum pmu_mode mode, u3
     return mode == PMU_OFF ? 0 : pmu->shadow[counter];
 }
 
+/* Stops instruction-based sampling and forgets its samples. */
+void pmu_amd_clear_ibs(const struct pmu_amd_caps *caps, const struct pmu_access *access);
+
 /* At start, on each core: takes over what firmware left in the selectors, judged by `mode`, and
- * stops the last-branch record, and stops and zeroes the shared counters, which RDPMC reaches
- * (indices 6 and up). */
+ * stops the last-branch record and sampling, and stops and zeroes the shared counters, which RDPMC
+ * reaches (indices 6 and up). */
 void pmu_amd_start(struct pmu_amd *pmu, const struct pmu_amd_caps *caps, enum pmu_mode mode,
                    const struct filter *filter, const struct pmu_access *access);
 

@@ -256,28 +256,42 @@ static void check_caps(u32 leaf_max, u32 features, u32 v2_eax, u32 v2_ebx,
     assert_int_equal(caps.perfmon_v2, expected.perfmon_v2);
     assert_int_equal(caps.northbridge, expected.northbridge);
     assert_int_equal(caps.llc, expected.llc);
+    assert_int_equal(caps.lbr_stack, expected.lbr_stack);
+    assert_int_equal(caps.ibs, expected.ibs);
 }
 
 static void discovery(void **state)
 {
     (void)state;
-    check_caps(0x8000001a, 0, 0, 0, (struct pmu_amd_caps){4, false, false, false, false});
+    check_caps(0x8000001a, 0, 0, 0,
+               (struct pmu_amd_caps){4, false, false, false, false, false, false});
     check_caps(0x8000001f, BIT(23) | BIT(24) | BIT(28), 0, 0,
-               (struct pmu_amd_caps){6, true, false, true, true});
-    check_caps(0x80000022, BIT(23), 1, 0x5e006, (struct pmu_amd_caps){6, true, true, false, false});
-    check_caps(0x80000022, BIT(23), 0, 3, (struct pmu_amd_caps){6, true, false, false, false});
-    check_caps(0x80000021, BIT(23), 1, 2, (struct pmu_amd_caps){6, true, false, false, false});
-    check_caps(0x80000023, 0, 1, 0x54, (struct pmu_amd_caps){4, false, true, false, false});
-    check_caps(0x80000022, BIT(23), 1, 5, (struct pmu_amd_caps){5, true, true, false, false});
-    check_caps(0x80000022, BIT(23), ~1U, 2, (struct pmu_amd_caps){6, true, false, false, false});
+               (struct pmu_amd_caps){6, true, false, true, true, false, false});
+    check_caps(0x80000022, BIT(23), 1, 0x5e006,
+               (struct pmu_amd_caps){6, true, true, false, false, false, false});
+    check_caps(0x80000022, BIT(23), 0, 3,
+               (struct pmu_amd_caps){6, true, false, false, false, false, false});
+    check_caps(0x80000021, BIT(23), 1, 2,
+               (struct pmu_amd_caps){6, true, false, false, false, false, false});
+    check_caps(0x80000023, 0, 1, 0x54,
+               (struct pmu_amd_caps){4, false, true, false, false, false, false});
+    check_caps(0x80000022, BIT(23), 1, 5,
+               (struct pmu_amd_caps){5, true, true, false, false, false, false});
+    check_caps(0x80000022, BIT(23), ~1U, 2,
+               (struct pmu_amd_caps){6, true, false, false, false, true, false});
+    check_caps(0x80000022, BIT(23), ~2U, 2,
+               (struct pmu_amd_caps){2, true, true, false, false, false, false});
     check_caps(0x80000022, ~(u32)(BIT(23) | BIT(24) | BIT(28)), 0, 0,
-               (struct pmu_amd_caps){4, false, false, false, false});
-    check_caps(0x80000022, BIT(23), 1, 0xf, (struct pmu_amd_caps){6, true, true, false, false});
+               (struct pmu_amd_caps){4, false, false, false, false, false, true});
+    check_caps(0x80000022, ~(u32)BIT(10), 0, 0,
+               (struct pmu_amd_caps){6, true, false, true, true, false, false});
+    check_caps(0x80000022, BIT(23), 1, 0xf,
+               (struct pmu_amd_caps){6, true, true, false, false, false, false});
 }
 
 static void start_judges_what_firmware_left(void **state)
 {
-    static const struct pmu_amd_caps caps = {6, true, true, true, true};
+    static const struct pmu_amd_caps caps = {6, true, true, true, true, false, false};
     struct pmu_amd pmu;
 
     (void)state;
@@ -366,6 +380,48 @@ static void the_last_branch_record_is_stopped_where_it_is(void **state)
     assert_int_equal(pmu.core.attention, 0xf);
 }
 
+static u64 ibs[16];
+static u32 ibs_there; /* bits of MSRs C0011030H and up */
+static u32 ibs_order[2], ibs_writes;
+
+static bool ibs_wrmsr(u32 msr, u64 value)
+{
+    u32 i = msr - 0xc0011030;
+
+    assert_true(i < 16);
+    assert_int_equal(value, 0);
+    if (ibs_writes < 2)
+        ibs_order[ibs_writes] = msr;
+    ibs_writes++;
+    if (!(ibs_there & 1U << i))
+        return false;
+    ibs[i] = value;
+    return true;
+}
+
+/* Sampling ends before samples are forgotten; the registers that only newer families have may be
+ * missing, and the LVT offset is the firmware's. */
+static void sampling_is_stopped_and_forgotten(void **state)
+{
+    static const struct pmu_access sampling = {fake_cpuid, fake_rdmsr, ibs_wrmsr};
+    static const struct pmu_amd_caps with = {.ibs = true}, without = {.ibs = false};
+    static const u32 families[] = {0xfff, 0x7ff, 0x3fff};
+
+    (void)state;
+    for (u32 i = 0; i < COUNT(families); i++) {
+        memset(ibs, 0xff, sizeof(ibs));
+        ibs_there = families[i];
+        ibs_writes = 0;
+        pmu_amd_clear_ibs(&without, &sampling);
+        assert_int_equal(ibs_writes, 0);
+        pmu_amd_clear_ibs(&with, &sampling);
+        for (u32 k = 0; k < 16; k++)
+            assert_int_equal(ibs[k], k != 10 && (ibs_there & 1U << k) ? 0 : ~0ULL);
+        assert_int_equal(ibs_order[0], 0xc0011030);
+        assert_int_equal(ibs_order[1], 0xc0011033);
+    }
+}
+
 static void what_is_not_there_is_0(void **state)
 {
     static const struct pmu_amd_caps caps = {.counters = 6, .extended = true};
@@ -396,7 +452,7 @@ static void what_the_policy_grants(void **state)
 
 static void start_on_four_counters(void **state)
 {
-    static const struct pmu_amd_caps caps = {4, false, false, false, false};
+    static const struct pmu_amd_caps caps = {4, false, false, false, false, false, false};
     struct pmu_amd pmu;
 
     (void)state;
@@ -410,7 +466,7 @@ static void start_on_four_counters(void **state)
 
 static void switching_judges_again(void **state)
 {
-    static const struct pmu_amd_caps caps = {6, true, false, false, false};
+    static const struct pmu_amd_caps caps = {6, true, false, false, false, false, false};
     struct pmu_amd pmu = {0};
 
     (void)state;
@@ -445,6 +501,7 @@ int main(void)
         cmocka_unit_test(shared_counters_are_zeroed_as_far_as_there_are_any),
         cmocka_unit_test(a_pair_is_both),
         cmocka_unit_test(the_last_branch_record_is_stopped_where_it_is),
+        cmocka_unit_test(sampling_is_stopped_and_forgotten),
         cmocka_unit_test(what_is_not_there_is_0),
         cmocka_unit_test(what_the_policy_grants),
         cmocka_unit_test(start_on_four_counters),

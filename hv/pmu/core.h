@@ -16,9 +16,11 @@ struct pmu_access {
 
 /* Alike on both vendors. */
 #define GLOBAL_FROZEN                  BIT(59) /* GLOBAL_STATUS: nothing counts */
+#define GLOBAL_LBRS_FROZEN             BIT(58) /* no branch is recorded */
 #define IA32_DEBUGCTL                  0x1d9
 #define DEBUGCTL_LBR                   BIT(0)
 #define DEBUGCTL_BTF                   BIT(1)
+#define DEBUGCTL_FREEZE_LBRS_ON_PMI    BIT(11)
 #define DEBUGCTL_FREEZE_PERFMON_ON_PMI BIT(12)
 
 #define KNOWN_SELECTORS 10 /* Intel's, which has more */

@@ -11,6 +11,8 @@ static const char *const texts[] = {
                      "without [guest] sections",
     [GRANT_FATAL] = "this processor is not known to survive a fault while it writes a record: only "
                     "Ice Lake servers and what has record format 5",
+    [GRANT_UNSWITCHED] = "this processor does not switch branch records between guest and "
+                         "hypervisor (no LBR virtualization)",
     [GRANT_NO_CONTROL] = "this processor's VT-x has no controls that clear it at exits and load it "
                          "at entries",
     [GRANT_NOT_YET] = "this version of Cede does not keep it apart from the hypervisor's own",

@@ -9,7 +9,7 @@
 #include "pmu/grants_amd.c"
 #include "pmu/grants_intel.c"
 
-static u32 leaf_1[4], leaf_7[4], leaf_80000001[4];
+static u32 leaf_1[4], leaf_7[4], leaf_80000001[4], leaf_8000000a_edx;
 
 static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
@@ -25,6 +25,8 @@ static void fake_cpuid(u32 leaf, u32 subleaf, u32 out[4])
         out[CPU_EAX] = 0x80000022;
     if (leaf == 0x80000001)
         memcpy(out, leaf_80000001, 16);
+    if (leaf == 0x8000000a)
+        out[CPU_EDX] = leaf_8000000a_edx;
 }
 
 static u64 capabilities, exit_controls, entry_controls;
@@ -145,6 +147,36 @@ static void precise_samples_of_those_that_survive_a_fault(void **state)
     assert_int_equal(grant_ask(&ops, GRANT_PEBS, 1), GRANT_ABSENT);
 }
 
+/* Not where they would be shared; older ones' are not switched. */
+static void branches_of_amds_are_given_where_they_are_switched(void **state)
+{
+    const struct pmu_policy policy = {.grants = {1 << GRANT_LBR}};
+    enum grant_answer why;
+
+    (void)state;
+    be_amd(true);
+    leaf_8000000a_edx = (u32)~BIT(1);
+    assert_int_equal(grants_refused(&ops, &policy, 1, &why), GRANT_LBR);
+    assert_int_equal(why, GRANT_UNSWITCHED);
+    assert_int_equal(grants_possible(&ops, 1) & 1 << GRANT_LBR, 0);
+    leaf_8000000a_edx = BIT(1);
+    for (u32 guests = 1; guests < 3; guests++) {
+        assert_int_equal(grants_refused(&ops, &policy, guests, &why), GRANTS);
+        assert_true(grants_possible(&ops, guests) & 1 << GRANT_LBR);
+    }
+}
+
+static void samples_of_amds_are_given_where_there_are_any(void **state)
+{
+    (void)state;
+    be_amd(true);
+    assert_int_equal(grant_ask(&ops, GRANT_IBS, 1), GRANT_GIVEN);
+    assert_int_equal(grant_ask(&ops, GRANT_IBS, 2), GRANT_GIVEN);
+    assert_int_equal(grant_ask(&ops, GRANT_PEBS, 1), GRANT_ABSENT);
+    be_amd(false);
+    assert_int_equal(grant_ask(&ops, GRANT_IBS, 1), GRANT_ABSENT);
+}
+
 /* Where PERF_CAPABILITIES names their format: any but 0. */
 static void older_branch_records(void **state)
 {
@@ -208,6 +240,8 @@ int main(void)
         cmocka_unit_test(what_a_processor_lacks_is_no_mistake),
         cmocka_unit_test(the_first_that_is_refused),
         cmocka_unit_test(precise_samples_of_those_that_survive_a_fault),
+        cmocka_unit_test(branches_of_amds_are_given_where_they_are_switched),
+        cmocka_unit_test(samples_of_amds_are_given_where_there_are_any),
         cmocka_unit_test(older_branch_records),
         cmocka_unit_test(architectural_branch_records),
         cmocka_unit_test(everything_is_never_refused),

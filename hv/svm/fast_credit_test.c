@@ -102,8 +102,12 @@ static void by_the_slow_way(bool is_selector, u64 value)
         if (pmu_amd_commit(&cpu->pmu.amd, counter, value, hardware))
             denial_note(&cpu->pmu.core.denials, &(struct denial){.value = value});
     }
-    if (credit_is_due(cpu))
-        credit_finish_amd(cpu);
+    if (credit_is_due(cpu)) {
+        u64 wrapped = credit_finish_amd(cpu);
+
+        if (wrapped)
+            credit_overflow_amd(cpu, wrapped, get(IA32_DEBUGCTL));
+    }
 }
 
 /* What a processor would have done, by what its registers hold. */

@@ -30,6 +30,14 @@ static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
     exit_unexpected(cpu);
 }
 
+static void credit(struct cpu *cpu)
+{
+    u64 wrapped = credit_finish_amd(cpu);
+
+    if (unlikely(wrapped))
+        credit_overflow_amd(cpu, wrapped, svm_guest_debugctl(cpu));
+}
+
 /* What the processor does after an instruction: it counts it, ends RF, and traps if TF is set
  * (APM 13.1.4, 13.1.3.1; with BTF only branches trap). The instruction was emulated, so nothing of
  * that happens by itself. */
@@ -38,9 +46,9 @@ void svm_instruction_done(struct cpu *cpu)
     struct vmcb *vmcb = cpu_vmcb(cpu);
 
     if (unlikely(credit_is_due(cpu)))
-        credit_finish_amd(cpu);
+        credit(cpu);
     vmcb->rflags &= ~RFLAGS_RF;
-    if (!(vmcb->rflags & RFLAGS_TF) || (rdmsr(IA32_DEBUGCTL) & DEBUGCTL_BTF))
+    if (!(vmcb->rflags & RFLAGS_TF) || (svm_guest_debugctl(cpu) & DEBUGCTL_BTF))
         return;
     vmcb->dr6 |= DR6_BS;
     vmcb->clean &= ~(u32)CLEAN_DRX;

@@ -238,10 +238,26 @@ void credit_begin_amd(struct cpu *self, bool above_0)
     self->pmu.core.due = 1;
 }
 
-void credit_finish_amd(struct cpu *self)
+static u64 wrapped_next, overflowed, overflow_debugctl;
+
+u64 credit_finish_amd(struct cpu *self)
 {
     assert_ptr_equal(self, cpu);
     credited++;
+    return wrapped_next;
+}
+
+void credit_overflow_amd(struct cpu *self, u64 wrapped, u64 debugctl)
+{
+    assert_ptr_equal(self, cpu);
+    overflowed = wrapped;
+    overflow_debugctl = debugctl;
+}
+
+u64 svm_guest_debugctl(struct cpu *self)
+{
+    assert_ptr_equal(self, cpu);
+    return rdmsr(IA32_DEBUGCTL);
 }
 
 void credit_vmrun(struct cpu *self)
@@ -498,6 +514,22 @@ static void who_is_credited_is_noted_before(void **state)
         assert_true(takes(VMEXIT_CPUID, 0, 0)); /* `due` of the last one is forgotten */
         assert_int_equal(credited, 0);
     }
+}
+
+/* DebugCtl is the guest's, wherever it is: it says what a PMI freezes. */
+static void what_wraps_is_told_with_the_guests_debugctl(void **state)
+{
+    (void)state;
+    fake_msr(IA32_DEBUGCTL, 0x1800, ~0ULL);
+    cpu->pmu.core.attention = 0x20;
+    overflowed = wrapped_next = 0;
+    assert_true(takes(VMEXIT_CPUID, 0, 0));
+    assert_int_equal(overflowed, 0);
+    wrapped_next = 5;
+    assert_true(takes(VMEXIT_CPUID, 0, 0));
+    wrapped_next = 0;
+    assert_int_equal(overflowed, 5);
+    assert_int_equal(overflow_debugctl, 0x1800);
 }
 
 static void entries_are_taken_off_where_they_are_counted(void **state)
@@ -959,6 +991,7 @@ int main(void)
         TEST(a_shutdown_is_said_with_where_it_was),
         TEST(registers_of_the_vmcb_come_and_go),
         TEST(who_is_credited_is_noted_before),
+        TEST(what_wraps_is_told_with_the_guests_debugctl),
         TEST(entries_are_taken_off_where_they_are_counted),
         TEST(a_single_step_traps_behind_the_instruction),
         TEST(without_tf_nobody_reads_debugctl),

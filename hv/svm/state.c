@@ -13,7 +13,7 @@
 #define DR7_RESET 0x400
 
 /* What shows counters past the MSR map: RDPMC where the guest has no PMU, RDPRU where it may not
- * count cycles. */
+ * count cycles. And what the MSR map lets it have of branch records. */
 void svm_set_pmu_intercepts(struct cpu *cpu)
 {
     const struct guest *guest = cpu->guest;
@@ -25,6 +25,7 @@ void svm_set_pmu_intercepts(struct cpu *cpu)
         vmcb->intercept3 |= INTERCEPT3_RDPMC;
     if (!feature_granted(guest->msr.granted, FEATURE_CYCLES))
         vmcb->intercept4 |= INTERCEPT4_RDPRU;
+    svm_set_lbr(cpu);
 }
 
 /* Everything that leaves the guest, each with a row in the table of exits (EXIT_TABLE in
@@ -201,6 +202,7 @@ void svm_begin_life(struct cpu *cpu)
     vmcb->cr0 = 0;
     vmcb->g_pat = PAT_RESET;
     vmcb->spec_ctrl = 0;
+    svm_forget_branches(vmcb);
 }
 
 /* boot_info.h, struct boot_guest. */

@@ -25,11 +25,13 @@ static void clear_the_rest(void);
 #define read_ss()                 0x28
 static u64 live_cr4;
 #include "svm/state.c"
+#include "svm/lbr.c"
 
 #define STALE 0xa5
 
 struct hv hv;
 struct svm svm;
+struct pmu pmu;
 
 static u8 *block;
 static struct cpu *cpu;
@@ -204,11 +206,24 @@ static void what_shows_counters_follows_the_policy(void **state)
         bool hidden = i & 1;
 
         guest.pmu.mode = hidden ? PMU_OFF : PMU_FULL;
-        guest.msr.granted = hidden ? (u32)~BIT(FEATURE_CYCLES) : BIT(FEATURE_CYCLES);
+        guest.msr.granted = hidden ? 0 : BIT(FEATURE_CYCLES);
         svm_set_pmu_intercepts(cpu);
         assert_int_equal(vmcb->intercept3, ALWAYS | INIT | (hidden ? RDPMC : 0));
         assert_int_equal(vmcb->intercept4, VIRTUALIZATION | (hidden ? RDPRU : 0));
     }
+}
+
+/* What the MSR map lets through is the guest's own only with the VMCB's bit. */
+static void branch_records_follow_the_policy(void **state)
+{
+    (void)state;
+    fake_msr(IA32_DEBUGCTL, 0, 0x1803);
+    guest.msr.granted |= BIT(FEATURE_LBR);
+    svm_controls(cpu);
+    assert_int_equal(vmcb->virtualization, 1);
+    guest.msr.granted &= ~(u32)BIT(FEATURE_LBR);
+    svm_set_pmu_intercepts(cpu);
+    assert_int_equal(vmcb->virtualization, 0);
 }
 
 /* APM 15.15.3, 15.16.1, 15.25.3. */
@@ -219,7 +234,7 @@ static void the_rest_of_the_control_area(void **state)
         IS(tsc_offset, 0),        IS(asid, 1),
         IS(tlb_control, 3),       IS(erap_control, 0),
         IS(np_enable, 1),         IS(n_cr3, 0x7000),
-        IS(lbr_virt, 0),          IS(clean, 0),
+        IS(virtualization, 0),    IS(clean, 0),
     };
 
     (void)state;
@@ -442,6 +457,8 @@ static void a_life_begins_as_after_reset(void **state)
     assert_int_equal(vmcb->cr0, 0x10); /* caches on, as the firmware leaves them */
     assert_int_equal(vmcb->g_pat, 0x0007040600070406);
     assert_int_equal(vmcb->spec_ctrl, 0);
+    assert_int_equal(vmcb->dbgctl | vmcb->dbg_extn_cfg | vmcb->lbr_select, 0);
+    assert_int_equal(vmcb->br_from | vmcb->lbr_stack[0] | vmcb->lbr_stack[31], 0);
 }
 
 /* Linux' 64-bit boot protocol: paged 64-bit mode, flat __BOOT_CS and __BOOT_DS at 10H and 18H. */
@@ -475,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(intercepts_are_exactly_these),
         TEST(what_shows_counters_follows_the_policy),
+        TEST(branch_records_follow_the_policy),
         TEST(the_rest_of_the_control_area),
         TEST(descriptors_in_vmcb_form),
         TEST(the_privilege_level_is_no_part_of_the_index),

@@ -38,6 +38,12 @@ void svm_begin_life(struct cpu *cpu);
 void svm_boot_state(struct cpu *cpu);
 __attribute__((noreturn)) void svm_await_sipi(struct cpu *cpu);
 
+/* hv/svm/lbr.c: whether branch records are the guest's, as its policy says now, on its core and
+ * with the guest out; the DebugCtl that it sees; a life begins without records. */
+void svm_set_lbr(struct cpu *cpu);
+u64 svm_guest_debugctl(struct cpu *cpu);
+void svm_forget_branches(struct vmcb *vmcb);
+
 /* hv/svm/init_signal.c: an INIT exit. Returns when the core has got its SIPI and its guest state is
  * reset.
  */

@@ -10,6 +10,7 @@
 #include "fake/fake_console.h"
 #include "fake/fake_ports.h"
 #include "svm/state.c"
+#include "svm/lbr.c"
 #include "svm/slow.c"
 #include "exits/exits.c"
 #include "ports/sleep.c"
@@ -178,10 +179,17 @@ void credit_begin_amd(struct cpu *self, bool user)
     credited_user = user;
 }
 
-void credit_finish_amd(struct cpu *self)
+u64 credit_finish_amd(struct cpu *self)
 {
     self->pmu.core.due = 0;
     credits++;
+    return 0;
+}
+
+void credit_overflow_amd(struct cpu *self, u64 wrapped, u64 debugctl)
+{
+    (void)self, (void)wrapped, (void)debugctl;
+    fail();
 }
 
 void credit_vmrun(struct cpu *self)

@@ -43,6 +43,11 @@
 #define CLEAN_CET        BIT(12)
 #define CLEAN_ALL        0x1fff
 
+/* 0B8H (APM 15.23.1): DebugCtl, the last branches, and the stack of LbrExtV2 with its registers are
+ * the guest's while it runs, in the VMCB else. */
+#define VIRTUALIZE_LBR BIT(0)
+#define LBR_STACK      16
+
 /* TLB_CONTROL, APM 15.16.1. Flushing one ASID needs FlushByASID (CPUID 8000_000A EDX[6]). */
 #define TLB_KEEP       0
 #define TLB_FLUSH_ALL  1
@@ -115,7 +120,7 @@ struct vmcb {
     u8 reserved_098[0xa8 - 0x98];
     u64 event_inj;
     u64 n_cr3;
-    u64 lbr_virt;
+    u64 virtualization;
     u32 clean;
     u32 reserved_0c4;
     u64 nrip;
@@ -135,9 +140,12 @@ struct vmcb {
     u64 star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, cr2;
     u8 reserved_648[0x668 - 0x648];
     u64 g_pat, dbgctl, br_from, br_to, last_excp_from, last_excp_to;
-    u8 reserved_698[0x6e0 - 0x698];
+    u64 dbg_extn_cfg;
+    u8 reserved_6a0[0x6e0 - 0x6a0];
     u64 spec_ctrl;
-    u8 reserved_6e8[0x1000 - 0x6e8];
+    u8 reserved_6e8[0xa70 - 0x6e8];
+    u64 lbr_stack[2 * LBR_STACK], lbr_select;
+    u8 reserved_b78[0x1000 - 0xb78];
 };
 
 #define CHECK_VMCB(member, offset) \
@@ -161,7 +169,11 @@ CHECK_VMCB(rax, 0x5f8);
 CHECK_VMCB(star, 0x600);
 CHECK_VMCB(cr2, 0x640);
 CHECK_VMCB(g_pat, 0x668);
+CHECK_VMCB(dbgctl, 0x670);
+CHECK_VMCB(dbg_extn_cfg, 0x698);
 CHECK_VMCB(spec_ctrl, 0x6e0);
+CHECK_VMCB(lbr_stack, 0xa70);
+CHECK_VMCB(lbr_select, 0xb70);
 _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB size");
 
 #endif

@@ -22,6 +22,22 @@ struct FakeMachine : Machine {
     uint64_t now = 0;
     unsigned pmis = 0;
     bool svm = false;
+    uint64_t ip = 0;
+    unsigned samples = 0, entry = 99;
+    uint64_t next_ip() override
+    {
+        return ip;
+    }
+    bool fetched_from(uint64_t at, uint64_t *physical) override
+    {
+        *physical = at + 0x1000000;
+        return true;
+    }
+    void deliver_extended(unsigned which) override
+    {
+        samples++;
+        entry = which;
+    }
     uint64_t clock() override
     {
         return now;
@@ -43,8 +59,10 @@ static void retire(Core &core, unsigned flags = 0)
     tally.count[BRANCHES][tally.mode] += flags & OP_BRANCH;
     if (flags & tally.branch_flags)
         core.branch_retired(flags);
-    if (--tally.budget <= 0)
+    if (--tally.budget <= 0) {
+        core.instruction_done();
         core.settle();
+    }
 }
 
 static void retire_many(Core &core, unsigned n)
@@ -810,6 +828,193 @@ static void acpi_is_well_formed(void **)
 
 /* The socket's counters are one vendor's, run while control and global control let them, and keep
  * their value while not. */
+/* --- AMD's branch records ---------------------------------------------------------------------
+ */
+
+static Branch taken_branch(uint64_t from, BranchKind kind, bool user, bool missed)
+{
+    uint8_t mode = user ? (uint8_t)MODE_USER : (uint8_t)0;
+    return {from, from + 0x10, kind, missed, mode, mode, 0, false};
+}
+
+static uint64_t lbr_msr(const AmdLbr &lbr, uint32_t msr)
+{
+    uint64_t value = 0xdead;
+    assert_int_equal(lbr.rdmsr(msr, &value), DONE);
+    return value;
+}
+
+static void the_latest_branch_is_first(void **)
+{
+    AmdLbr lbr(true);
+    assert_false(lbr.records(false));
+    lbr.taken(taken_branch(0x1000, RELATIVE_JUMP, false, false), false);
+    assert_int_equal(lbr_msr(lbr, LBR_STACK + 1), 0);
+    lbr.wrmsr(DBG_EXTN_CFG, 1 << 6);
+    assert_true(lbr.records(false));
+    assert_false(lbr.records(true)); /* frozen */
+    for (uint64_t n = 1; n <= 20; n++)
+        lbr.taken(taken_branch(n << 12, RELATIVE_JUMP, false, n == 20), false);
+    for (unsigned n = 0; n < 16; n++) {
+        uint64_t from = (20ULL - n) << 12;
+        assert_int_equal(lbr_msr(lbr, LBR_STACK + 2 * n), from | (n == 0 ? 1ULL << 63 : 0));
+        assert_int_equal(lbr_msr(lbr, LBR_STACK + 2 * n + 1), (from + 0x10) | 3ULL << 62);
+    }
+    lbr.taken(taken_branch(0x99000, RELATIVE_JUMP, false, false), true);
+    assert_int_equal(lbr_msr(lbr, LBR_STACK + 2), 19 << 12);
+    lbr.wrmsr(LBR_STACK + 30, 7);
+    assert_int_equal(lbr_msr(lbr, LBR_STACK + 30), 7);
+    assert_int_equal(lbr.wrmsr(DBG_EXTN_CFG, 1), FAULT);
+    assert_int_equal(lbr.wrmsr(LBR_SELECT, 0x200), FAULT);
+    assert_int_equal(lbr.wrmsr(LBR_STACK + 32, 0), UNKNOWN);
+    assert_int_equal(AmdLbr(false).wrmsr(LBR_STACK, 0), UNKNOWN);
+}
+
+static void amds_filters_leave_out(void **)
+{
+    static const BranchKind kinds[] = {CONDITIONAL_JUMP, RELATIVE_CALL, INDIRECT_CALL, NEAR_RETURN,
+                                       INDIRECT_JUMP,    RELATIVE_JUMP, FAR_TRANSFER,  EVENT};
+    for (unsigned bit = 0; bit < 9; bit++) {
+        AmdLbr lbr(true);
+        lbr.wrmsr(DBG_EXTN_CFG, 1 << 6);
+        lbr.wrmsr(LBR_SELECT, 1 << bit);
+        for (unsigned k = 0; k < 8; k++)
+            for (unsigned user = 0; user < 2; user++) {
+                unsigned own = k == 7 ? 8 : k + 2;
+                bool left_out = bit < 2 ? bit == user : bit == own;
+                lbr.wrmsr(LBR_STACK + 1, 0);
+                lbr.taken(taken_branch(0x5000, kinds[k], user, false), false);
+                assert_int_equal(lbr_msr(lbr, LBR_STACK + 1) >> 63, !left_out);
+            }
+    }
+}
+
+static void the_last_branch_before_an_event_is_kept(void **)
+{
+    AmdLbr lbr(false);
+    lbr.wrmsr(AMD_DEBUGCTL, 1);
+    lbr.taken(taken_branch(0x1000, NEAR_RETURN, false, false), false);
+    Branch event = taken_branch(0x2000, EVENT, false, false);
+    event.vector = 6;
+    lbr.taken(event, false);
+    assert_int_equal(lbr_msr(lbr, 0x1db), 0x2000);
+    assert_int_equal(lbr_msr(lbr, 0x1dc), 0x2010);
+    assert_int_equal(lbr_msr(lbr, 0x1dd), 0x1000);
+    assert_int_equal(lbr_msr(lbr, 0x1de), 0x1010);
+    assert_int_equal(lbr_msr(lbr, AMD_DEBUGCTL), 1);
+    event.vector = 1;
+    lbr.taken(event, false);
+    assert_int_equal(lbr_msr(lbr, AMD_DEBUGCTL), 0);
+    lbr.taken(taken_branch(0x3000, NEAR_RETURN, false, false), false);
+    assert_int_equal(lbr_msr(lbr, 0x1db), 0x2000);
+}
+
+/* What LBR virtualization moves: all of the guest's; of the host's not the stack. */
+static void records_change_hands(void **)
+{
+    AmdLbr lbr(true);
+    lbr.wrmsr(AMD_DEBUGCTL, 0x1002);
+    lbr.wrmsr(DBG_EXTN_CFG, 1 << 6);
+    for (uint64_t n = 1; n <= 5; n++)
+        lbr.taken(taken_branch(n << 12, RELATIVE_JUMP, false, false), false);
+    AmdLbr::State host = lbr.state();
+    assert_int_equal(host.stack[0], 5 << 12);
+    assert_int_equal(host.stack[8], 1 << 12);
+    AmdLbr::State guest = {0xffff, {1, 2, 3, 4}, 0xffff, {0x77}, 0xffff};
+    lbr.load_guest(guest);
+    assert_int_equal(lbr_msr(lbr, AMD_DEBUGCTL), 0x1803);
+    assert_int_equal(lbr_msr(lbr, DBG_EXTN_CFG), 1 << 6);
+    assert_int_equal(lbr_msr(lbr, LBR_SELECT), 0x1ff);
+    assert_int_equal(lbr_msr(lbr, LBR_STACK), 0x77);
+    assert_int_equal(lbr_msr(lbr, 0x1de), 4);
+    lbr.load_host(host);
+    assert_int_equal(lbr_msr(lbr, AMD_DEBUGCTL), 0x1002);
+    assert_int_equal(lbr_msr(lbr, 0x1db), 0);
+    assert_int_equal(lbr_msr(lbr, LBR_STACK), 0x77);
+    assert_int_equal(lbr_msr(lbr, LBR_SELECT), 0x1ff);
+}
+
+/* --- samples ---------------------------------------------------------------------------------- */
+
+enum : uint64_t { IBS_OP_EN = 1 << 17, IBS_OP_VAL = 1 << 18 };
+
+/* Instructions of four bytes in a row. */
+static void walk(Core &core, FakeMachine &machine, unsigned n)
+{
+    while (n--) {
+        machine.ip += 4;
+        retire(core);
+    }
+}
+
+static void an_op_is_sampled_when_its_period_is_over(void **)
+{
+    FakeMachine machine;
+    Amd core(tally, machine, with(""));
+    wrmsr(core, IBS_OP_CTL, 2 | IBS_OP_EN); /* each 32nd */
+    walk(core, machine, 31);
+    assert_int_equal(machine.samples, 0);
+    assert_int_equal(rdmsr(core, IBS_OP_CTL) >> 32, 31);
+    core.inspected_access(0x123457, 0x9457, 4, true, false);
+    core.inspected_access(0x200000, 0x9000, 4, false, true);
+    walk(core, machine, 1);
+    assert_int_equal(machine.samples, 1);
+    assert_int_equal(machine.entry, 0);
+    assert_int_equal(rdmsr(core, IBS_OP_CTL), 32ULL << 32 | IBS_OP_VAL | IBS_OP_EN | 2);
+    assert_int_equal(rdmsr(core, IBS_OP_RIP), 31 * 4);
+    assert_int_equal(rdmsr(core, IBS_DC_LINEAR), 0x123457);
+    assert_int_equal(rdmsr(core, IBS_DC_PHYSICAL), 0x9457);
+    assert_int_equal(rdmsr(core, IBS_OP_DATA3), 3ULL << 22 | 3 << 17 | 1 << 8 | 3);
+    walk(core, machine, 100);
+    assert_int_equal(machine.samples, 1); /* until somebody has taken note */
+    assert_int_equal(core.wrmsr(IBS_CTL, 0), FAULT);
+}
+
+static void a_count_goes_on_where_it_is_put(void **)
+{
+    FakeMachine machine;
+    Amd core(tally, machine, with(""));
+    wrmsr(core, IBS_OP_CTL, 30ULL << 32 | 2 | IBS_OP_EN | 1 << 20); /* 32 + 2^20 */
+    assert_int_equal(rdmsr(core, IBS_OP_CTL) >> 32, 30);
+    wrmsr(core, IBS_OP_CTL, 30ULL << 32 | 2 | IBS_OP_EN);
+    walk(core, machine, 2);
+    assert_int_equal(machine.samples, 1);
+    wrmsr(core, IBS_OP_CTL, 2); /* off */
+    walk(core, machine, 100);
+    assert_int_equal(machine.samples, 1);
+}
+
+/* An interrupt before the tagged one: what runs next is sampled in its place. */
+static void what_begins_next_is_sampled(void **)
+{
+    FakeMachine machine;
+    Amd core(tally, machine, with(""));
+    wrmsr(core, IBS_OP_CTL, 1 | IBS_OP_EN);
+    walk(core, machine, 15);
+    core.event_begins(60, 0, 32);
+    core.event_ends(0x8000, 0);
+    core.enter_mode(0);
+    walk(core, machine, 1);
+    assert_int_equal(rdmsr(core, IBS_OP_RIP), 0x8000);
+}
+
+static void a_fetch_has_its_physical_address(void **)
+{
+    FakeMachine machine;
+    Amd core(tally, machine, with(""));
+    wrmsr(core, IBS_FETCH_CTL, 1ULL << 48 | 1);
+    walk(core, machine, 16);
+    assert_int_equal(machine.samples, 1);
+    assert_int_equal(rdmsr(core, IBS_FETCH_LINEAR), 60);
+    assert_int_equal(rdmsr(core, IBS_FETCH_PHYSICAL), 0x1000000 + 60);
+    assert_int_equal(rdmsr(core, IBS_FETCH_CTL) >> 49 & 0xb, 0xb); /* valid, complete, physical */
+    Amd none(tally, machine, with("ibs=0 lbrv2=0"));
+    uint64_t value;
+    assert_int_equal(none.rdmsr(IBS_FETCH_CTL, &value), UNKNOWN);
+    assert_int_equal(none.rdmsr(LBR_STACK, &value), UNKNOWN);
+    assert_int_equal(none.rdmsr(LAST_BRANCH_FROM, &value), DONE);
+}
+
 static void counters_of_the_socket(void **)
 {
     Socket socket;
@@ -848,6 +1053,14 @@ static void counters_of_the_socket(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_latest_branch_is_first),
+        cmocka_unit_test(amds_filters_leave_out),
+        cmocka_unit_test(the_last_branch_before_an_event_is_kept),
+        cmocka_unit_test(records_change_hands),
+        cmocka_unit_test(an_op_is_sampled_when_its_period_is_over),
+        cmocka_unit_test(a_count_goes_on_where_it_is_put),
+        cmocka_unit_test(what_begins_next_is_sampled),
+        cmocka_unit_test(a_fetch_has_its_physical_address),
         cmocka_unit_test(counters_of_the_socket),
         cmocka_unit_test(enabling_is_not_counted_disabling_is),
         cmocka_unit_test(a_running_counter_takes_a_write_at_once),

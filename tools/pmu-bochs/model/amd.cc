@@ -15,8 +15,6 @@ enum : uint64_t {
     ALL_COUNTERS = (1ULL << Amd::COUNTERS) - 1,
     LBR_FREEZE = 1ULL << 58,
     PMC_FREEZE = 1ULL << 59,
-    FREEZE_PERFMON_ON_PMI = 1ULL << 12,
-    DEBUGCTL_BITS = 0x1803, /* LBR, BTF, freezes */
     HWCR_IRPERF_EN = 1ULL << 30,
     HWCR_TSC_FREQ_SEL = 1ULL << 24, /* read-only one */
 };
@@ -57,7 +55,7 @@ Event amd_event(unsigned select, unsigned umask)
 }
 
 Amd::Amd(Tally &tally, Machine &machine, const Options &chosen)
-    : Core(tally, machine, chosen.skid), options(chosen)
+    : Core(tally, machine, chosen.skid), options(chosen), lbr(chosen.lbrv2)
 {
     reset();
 }
@@ -66,11 +64,15 @@ void Amd::reset()
 {
     clear();
     memset(select, 0, sizeof select);
-    status = debug = 0;
+    status = 0;
+    lbr.reset();
+    ibs.reset();
     hwcr = HWCR_TSC_FREQ_SEL;
     global = ALL_COUNTERS;
     for (unsigned k = 0; k < COUNTERS; k++)
         mask[k] = (1ULL << WIDTH) - 1;
+    for (unsigned kind = 0; kind < Ibs::KINDS_OF_SAMPLES; kind++)
+        mask[IBS_COUNTER + kind] = (1ULL << WIDTH) - 1;
 }
 
 /* APM 13.2.1: GuestOnly and HostOnly filter while EFER.SVME is set; neither and both count in host
@@ -86,6 +88,11 @@ static unsigned sides(uint64_t select, bool svm)
 Setting Amd::setting(unsigned k) const
 {
     Setting what;
+    if (k >= IBS_COUNTER) { /* in the host too: SVM's filters are the core counters' */
+        what.event = {INSTRUCTIONS, 1};
+        what.modes = ibs.counts((Ibs::Kind)(k - IBS_COUNTER)) ? HOST_MODES | GUEST_MODES : 0;
+        return what;
+    }
     if (k == IRPERF) { /* PPR: counts at all privilege levels while HWCR[IRPerfEn] (section
                           unverified) */
         what.event = {INSTRUCTIONS, 1};
@@ -111,13 +118,115 @@ bool Amd::overflowed(unsigned k)
 {
     if (k < COUNTERS && options.v2)
         status |= 1ULL << k;
+    if (k >= IBS_COUNTER)
+        ibs.tag((Ibs::Kind)(k - IBS_COUNTER), machine.next_ip());
     return true;
 }
 
 void Amd::interrupting()
 {
-    if (options.v2 && (debug & FREEZE_PERFMON_ON_PMI))
+    if (options.v2 && lbr.freezes_counters())
         status |= PMC_FREEZE;
+    if (options.v2 && lbr.freezes())
+        status |= LBR_FREEZE;
+}
+
+bool Amd::frozen() const
+{
+    return status & LBR_FREEZE;
+}
+
+bool Amd::records_branches() const
+{
+    return lbr.records(frozen()) || ibs.enabled(Ibs::OP);
+}
+
+void Amd::taken(const Branch &branch)
+{
+    lbr.taken(branch, frozen());
+    if (branch.kind != EVENT && ibs.tagged(Ibs::OP))
+        ibs.goes_to(branch.to);
+}
+
+void Amd::branched(unsigned flags, bool is_taken, bool missed)
+{
+    if (ibs.tagged(Ibs::OP))
+        ibs.branches(flags, is_taken, missed);
+}
+
+void Amd::load_guest_records(const AmdLbr::State &from)
+{
+    lbr.load_guest(from);
+    enters_guest();
+}
+
+void Amd::load_host_records(const AmdLbr::State &from)
+{
+    lbr.load_host(from);
+    leaves_guest();
+}
+
+bool Amd::inspects() const
+{
+    return ibs.tagged(Ibs::OP) || ibs.tagged(Ibs::FETCH);
+}
+
+void Amd::starts_at(uint64_t ip)
+{
+    ibs.begins(ip);
+}
+
+void Amd::inspected_access(uint64_t linear, uint64_t physical, unsigned length, bool loads,
+                           bool stores)
+{
+    if (ibs.tagged(Ibs::OP))
+        ibs.accesses(linear, physical, length, loads, stores);
+}
+
+void Amd::instruction_done()
+{
+    uint64_t physical = 0;
+    bool samples = inspects();
+    if (ibs.tagged(Ibs::FETCH)) {
+        bool known = machine.fetched_from(ibs.ip(Ibs::FETCH), &physical);
+        ibs.sample_fetch(known, physical);
+    }
+    if (ibs.tagged(Ibs::OP))
+        ibs.sample_op();
+    if (samples)
+        machine.deliver_extended(ibs.lvt_offset());
+}
+
+/* The counter overflows when all but the last instruction of the period have retired. */
+void Amd::start_ibs(Ibs::Kind kind)
+{
+    if (!ibs.counts(kind))
+        return;
+    uint64_t period = ibs.period(kind), over = ibs.count(kind);
+    write(IBS_COUNTER + kind, (0 - (over + 1 < period ? period - over - 1 : 1)));
+}
+
+void Amd::note_ibs_count(Ibs::Kind kind)
+{
+    if (ibs.counts(kind) && !settings_pending())
+        ibs.set_count(kind, (read(IBS_COUNTER + kind) + ibs.period(kind) - 1) & mask[IBS_COUNTER]);
+}
+
+Access Amd::read_ibs(uint32_t msr, uint64_t *value)
+{
+    if (ibs.is_control(msr))
+        note_ibs_count(msr == IBS_OP_CTL ? Ibs::OP : Ibs::FETCH);
+    return ibs.rdmsr(msr, value);
+}
+
+Access Amd::write_ibs(uint32_t msr, uint64_t value)
+{
+    Access access = ibs.wrmsr(msr, value);
+    if (access == DONE && ibs.is_control(msr)) {
+        start_ibs(msr == IBS_OP_CTL ? Ibs::OP : Ibs::FETCH);
+        changed();
+    }
+    return access;
 }
 
 Amd::Place Amd::find(uint32_t msr)
@@ -154,9 +263,6 @@ Access Amd::rdmsr(uint32_t msr, uint64_t *value)
     case HWCR:
         *value = hwcr;
         return DONE;
-    case AMD_DEBUGCTL:
-        *value = debug;
-        return DONE;
     case PERF_GLOBAL_STATUS:
     case PERF_GLOBAL_CTL:
     case PERF_GLOBAL_STATUS_CLR:
@@ -164,8 +270,10 @@ Access Amd::rdmsr(uint32_t msr, uint64_t *value)
         *value = msr == PERF_GLOBAL_STATUS ? status : msr == PERF_GLOBAL_CTL ? global : 0;
         return options.v2 ? DONE : UNKNOWN;
     default:
-        return UNKNOWN;
+        break;
     }
+    Access access = lbr.rdmsr(msr, value);
+    return access == UNKNOWN && options.ibs ? read_ibs(msr, value) : access;
 }
 
 Access Amd::wrmsr(uint32_t msr, uint64_t value)
@@ -189,14 +297,15 @@ Access Amd::wrmsr(uint32_t msr, uint64_t value)
         hwcr = value | HWCR_TSC_FREQ_SEL;
         changed();
         return DONE;
-    case AMD_DEBUGCTL:
-        if (value & ~DEBUGCTL_BITS)
-            return FAULT;
-        debug = value;
-        return DONE;
     default:
-        return options.v2 ? write_global(msr, value) : UNKNOWN;
+        break;
     }
+    Access access = lbr.wrmsr(msr, value);
+    if (access == DONE)
+        changed();
+    if (access == UNKNOWN && options.ibs)
+        access = write_ibs(msr, value);
+    return access == UNKNOWN && options.v2 ? write_global(msr, value) : access;
 }
 
 /* PPR 19h model 11h, PerfMonV2. That reserved bits fault is as KVM has it (unverified). */

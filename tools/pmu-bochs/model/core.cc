@@ -120,7 +120,7 @@ void Core::changed()
 void Core::leaves_guest()
 {
     guest_predicts = tally.branch_flags & OP_BRANCH;
-    guest_caches = tally.watch_memory;
+    guest_caches = tally.watch_memory & WATCH_CACHE;
     changed();
 }
 
@@ -267,12 +267,12 @@ void Core::watch(bool clock, bool memory, bool branches)
 {
     if (clock && !tally.watch_clock)
         clock_seen = machine.clock();
-    if (memory && !tally.watch_memory && !(resumes && guest_caches))
+    if (memory && !(tally.watch_memory & WATCH_CACHE) && !(resumes && guest_caches))
         cache.empty();
     if (branches && !(tally.branch_flags & OP_BRANCH) && !(resumes && guest_predicts))
         predictor.forget();
     tally.watch_clock = clock;
-    tally.watch_memory = memory;
+    tally.watch_memory = (memory ? WATCH_CACHE : 0) | (inspects() ? WATCH_INSTRUCTION : 0);
     tally.branch_flags = (branches ? OP_BRANCH : 0) | (counts_guest_entry() ? OP_ENTERS_GUEST : 0);
 }
 
@@ -322,9 +322,9 @@ void Core::plan()
         int64_t left = (int64_t)(pmi_at - retired());
         budget = left < budget ? left : budget;
     }
-    if (record_due())
+    if (inspects() || record_due())
         budget = 1;
-    set_hot(hot || record_due() || pmi_due || branches || always);
+    set_hot(hot || pmi_due || branches || always || inspects() || record_due());
     arm(budget);
 }
 

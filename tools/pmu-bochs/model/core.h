@@ -55,6 +55,17 @@ struct Machine {
     virtual uint64_t clock() = 0;   /* TSC ticks */
     virtual void deliver_pmi() = 0; /* by the local APIC's LVTPC */
     virtual bool svm_enabled() = 0; /* EFER.SVME */
+    virtual uint64_t next_ip()
+    {
+        return 0;
+    } /* linear, of the instruction that executes next */
+    virtual bool fetched_from(uint64_t, uint64_t *)
+    {
+        return false;
+    } /* the physical address of the one that has just retired, if it is known */
+    virtual void deliver_extended(unsigned)
+    {
+    } /* by the APIC's extended LVT entry of this number */
 };
 
 /* As Bochs' cpuid_t has it. */
@@ -109,6 +120,15 @@ class Core
     {
         return branches.delivering();
     }
+
+    /* The instruction after which the tally's budget is used up has retired; what one that
+     * inspects() is about does to memory. settle() follows. */
+    virtual void instruction_done()
+    {
+    }
+    virtual void inspected_access(uint64_t, uint64_t, unsigned, bool, bool)
+    {
+    } /* linear, physical, length, loads, stores */
 
     void accessed(uint64_t address);
     void touched(uint64_t linear, bool loads, bool stores);
@@ -174,6 +194,19 @@ class Core
         return false;
     }
     virtual void taken(const Branch &)
+    {
+    }
+    virtual void branched(unsigned, bool, bool)
+    {
+    } /* opcode flags, taken, missed: any branch, likewise */
+
+    /* Is the next instruction to be looked at alone? What it is turns out to be another one when an
+     * event comes before it: starts_at(). */
+    virtual bool inspects() const
+    {
+        return false;
+    }
+    virtual void starts_at(uint64_t)
     {
     }
     virtual void interrupting()

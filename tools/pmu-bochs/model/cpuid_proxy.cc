@@ -62,6 +62,8 @@ enum : uint32_t {
     EBX88_IRPERF = 1u << 1,
     EAX8_21_SRSO_NO = 1u << 29, /* else Linux warns of a leak that an emulator does not have */
     EAX8_22_PERFMON_V2 = 1u << 0,
+    EAX8_22_LBR = 3u << 1, /* LbrStack, LbrAndPmcFreeze */
+    EDX8_0A_LBR_VIRT = 1u << 1,
 
     EAX6_ARAT = 1u << 2,
     EDX87_INVARIANT_TSC = 1u << 8,
@@ -147,6 +149,13 @@ void CpuidProxy::amd_leaf(uint32_t function, cpuid_function_t *leaf) const
     case 0x80000001:
         leaf->ecx =
             (leaf->ecx | ECX81_PERFCTR_CORE | ECX81_PERFCTR_NB | ECX81_PERFCTR_LLC) & ~ECX81_IBS;
+        leaf->ecx |= options.ibs ? (uint32_t)ECX81_IBS : 0;
+        break;
+    case 0x8000000a:
+        leaf->edx &= options.lbrv ? ~0u : ~EDX8_0A_LBR_VIRT;
+        break;
+    case 0x8000001b:
+        set(leaf, options.ibs ? CpuidLeaf{Ibs::FEATURES, 0, 0, 0} : CpuidLeaf());
         break;
     case 0x80000008:
         leaf->ebx |= EBX88_IRPERF;
@@ -155,7 +164,13 @@ void CpuidProxy::amd_leaf(uint32_t function, cpuid_function_t *leaf) const
         leaf->eax |= options.v2 ? (uint32_t)EAX8_21_SRSO_NO : 0;
         break;
     case 0x80000022:
-        set(leaf, options.v2 ? CpuidLeaf{EAX8_22_PERFMON_V2, Amd::COUNTERS, 0, 0} : CpuidLeaf());
+        if (!options.v2)
+            set(leaf, CpuidLeaf());
+        else if (options.lbrv2)
+            set(leaf, CpuidLeaf{EAX8_22_PERFMON_V2 | EAX8_22_LBR,
+                                Amd::COUNTERS | AmdLbr::DEPTH << 4, 0, 0});
+        else
+            set(leaf, CpuidLeaf{EAX8_22_PERFMON_V2, Amd::COUNTERS, 0, 0});
         break;
     }
 }

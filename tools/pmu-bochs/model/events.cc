@@ -54,7 +54,7 @@ void Core::far(uint64_t from, uint64_t to, uint8_t to_mode, bool interrupt)
  * the host's: from there the mode changes anyway. */
 void Core::event_begins(uint64_t from, uint8_t mode, uint8_t vector)
 {
-    if (!records_branches())
+    if (!records_branches() && !inspects())
         return;
     bool injected = (tally.mode ^ mode) & MODE_GUEST;
     if (!injected) {
@@ -67,8 +67,11 @@ void Core::event_begins(uint64_t from, uint8_t mode, uint8_t vector)
 void Core::event_ends(uint64_t handler, uint8_t mode)
 {
     Branch branch;
-    if (branches.delivered(handler, mode, &branch) && records_branches())
+    bool was = branches.delivered(handler, mode, &branch);
+    if (was && records_branches())
         taken(branch);
+    if (was)
+        starts_at(handler);
 }
 
 void Core::event_lost()
@@ -104,6 +107,8 @@ void Core::branch_retired(unsigned flags)
     count(missed && taken, TAKEN_MISSES);
     count(missed && (flags & OP_RETURN), RETURN_MISSES);
     count(missed && indirect, INDIRECT_MISSES);
+    if (records_branches())
+        branched(flags, tally.taken, tally.missed);
     tally.taken = tally.missed = 0;
     Branch branch;
     if (branches.retired(&branch) && records_branches())

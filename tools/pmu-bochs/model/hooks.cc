@@ -33,15 +33,28 @@ bool Processor::svm_enabled()
  * means dropped. */
 void Processor::deliver_pmi()
 {
-    const unsigned LVTPC = 0x340, MASKED = 0x10000;
+    const unsigned LVTPC = 0x340;
     if (!cpu->apic_global_enable_on())
         return;
     uint32_t lvt = cpu->lapic->read_aligned(LVTPC);
-    if (lvt & MASKED)
+    if (lvt & LVT_MASKED)
         return;
     if (intel)
-        cpu->lapic->set_lvt_entry(LVTPC, lvt | MASKED);
+        cpu->lapic->set_lvt_entry(LVTPC, lvt | LVT_MASKED);
     cpu->lapic->deliver(lvt & 0xff, lvt >> 8 & 7, 0);
+}
+
+uint64_t Processor::next_ip()
+{
+    return cpu->get_segment_base(BX_SEG_REG_CS) + cpu->get_instruction_pointer();
+}
+
+/* Where Bochs still has the page that it was fetched from. */
+bool Processor::fetched_from(uint64_t ip, uint64_t *physical)
+{
+    uint64_t offset = ip - cpu->get_segment_base(BX_SEG_REG_CS) + cpu->eipPageBias;
+    *physical = cpu->pAddrFetchPage + offset;
+    return offset < cpu->eipPageWindowSize;
 }
 
 } // namespace pmu
@@ -63,6 +76,7 @@ void pmu_mode_changed(unsigned cpu, unsigned mode)
 
 void pmu_budget_out(unsigned cpu)
 {
+    processors[cpu].core->instruction_done();
     processors[cpu].core->settle();
     if (processors[cpu].core->record_due())
         write_due_records(&processors[cpu]);
@@ -121,12 +135,18 @@ void pmu_delivers(unsigned cpu, unsigned vector)
     core->event_begins(c->get_instruction_pointer(), mode_now(c), (uint8_t)vector);
 }
 
-void pmu_memory(unsigned cpu, uint64_t linear, uint64_t address, unsigned length, unsigned rw)
+void pmu_memory(unsigned cpu, uint64_t linear, uint64_t physical, unsigned length, unsigned rw)
 {
-    processors[cpu].core->accessed(address);
-    processors[cpu].core->touched(linear, rw != BX_WRITE, rw != BX_READ);
-    if ((address ^ (address + length - 1)) >> 6)
-        processors[cpu].core->accessed(address + length - 1);
+    Core *core = processors[cpu].core;
+    if (pmu_tally[cpu].watch_memory & WATCH_INSTRUCTION)
+        core->inspected_access(linear, physical, length, rw == BX_READ || rw == BX_RW,
+                               rw == BX_WRITE || rw == BX_RW);
+    if (!(pmu_tally[cpu].watch_memory & WATCH_CACHE))
+        return;
+    core->accessed(physical);
+    core->touched(linear, rw != BX_WRITE, rw != BX_READ);
+    if ((physical ^ (physical + length - 1)) >> 6)
+        core->accessed(physical + length - 1);
 }
 
 void pmu_memory_retired(unsigned cpu)
@@ -155,7 +175,7 @@ void pmu_context_switch(unsigned cpu)
     if (processors[cpu].intel)
         vmx_context_switch(&processors[cpu]);
     else
-        processors[cpu].core->event_lost(); /* #VMEXIT; Bochs has no hook of its own for it */
+        svm_context_switch(&processors[cpu]);
 }
 
 void pmu_vmexit(unsigned cpu, uint32_t reason)
@@ -195,7 +215,8 @@ void pmu_initialize(unsigned cpu)
     p->number = cpu;
     if (p->cpu->is_cpu_extension_supported(BX_ISA_SVM) ||
         !p->cpu->is_cpu_extension_supported(BX_ISA_VMX)) {
-        p->core = new Amd(pmu_tally[cpu], *p, options);
+        p->amd = new Amd(pmu_tally[cpu], *p, options);
+        p->core = p->amd;
     } else {
         p->intel = new Intel(pmu_tally[cpu], *p, options);
         p->core = p->intel;
@@ -213,7 +234,10 @@ void pmu_reset(unsigned cpu, unsigned type)
         return;
     }
     processors[cpu].core->reset();
-    processors[cpu].leaving = false;
+    processors[cpu].leaving = processors[cpu].entering = false;
+    processors[cpu].svm = SvmState();
+    for (uint32_t &entry : processors[cpu].extended_lvt)
+        entry = LVT_MASKED;
     reset_platform_msrs(cpu, processors[cpu].intel != nullptr);
     if (cpu == 0) {
         the_socket.reset();

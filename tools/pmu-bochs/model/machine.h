@@ -24,17 +24,34 @@
 namespace pmu
 {
 
+enum : unsigned { EXTENDED_LVTS = 4, LVT_MASKED = 0x10000 };
+
+/* svm.cc: the host's branch records while a guest runs, and the guest's as #VMEXIT left them, which
+ * the next VMRUN may go by while the VMCB's clean bit is set. */
+struct SvmState {
+    AmdLbr::State host = {}, guest = {};
+    uint64_t vmcb = ~0ULL; /* whose `guest` is */
+    bool swapped = false;
+};
+
 struct Processor : Machine {
     BX_CPU_C *cpu = nullptr;
     unsigned number = 0;
     Core *core = nullptr;
     Intel *intel = nullptr; /* the same core; null on AMD */
     bool recording = false; /* a PEBS record is being written */
+    Amd *amd = nullptr;     /* likewise; null on Intel */
     bool leaving = false;   /* between Bochs' VM-exit hook and the host's state being in place */
+    bool entering = false;  /* in VMRUN */
+    SvmState svm;
+    uint32_t extended_lvt[EXTENDED_LVTS] = {}; /* the local APIC's 500H to 530H */
 
     uint64_t clock() override;
     void deliver_pmi() override;
     bool svm_enabled() override;
+    uint64_t next_ip() override;
+    bool fetched_from(uint64_t ip, uint64_t *physical) override;
+    void deliver_extended(unsigned entry) override;
 };
 
 extern Processor processors[];
@@ -57,6 +74,11 @@ void vmx_has_lbr_ctl(Processor *processor);
 
 /* ds_area.cc */
 void write_due_records(Processor *processor);
+/* svm.cc */
+void svm_context_switch(Processor *processor);
+
+/* extended_lvt.cc; -> whether it is one */
+bool write_extended_x2apic(bx_local_apic_c *apic, unsigned msr, uint32_t high, uint32_t low);
 
 /* bed.cc: ports that a test bed has. */
 void install_bed(void);

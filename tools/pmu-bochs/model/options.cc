@@ -22,6 +22,9 @@ static const struct {
     {"pebs", &Options::pebs, 0, 5, {}},
     {"v2", &Options::v2, 0, 1, {}},
     {"vmrun", &Options::vmrun, 0, 1, {}},
+    {"lbrv2", &Options::lbrv2, 0, 1, {}},
+    {"lbrv", &Options::lbrv, 0, 1, {}},
+    {"ibs", &Options::ibs, 0, 1, {}},
     {"skid", &Options::skid, 0, 1000000, {}},
     {"reboots", &Options::reboots, 0, 1000000, {}},
     {"report", &Options::report, 0, 1023, {}},
@@ -73,6 +76,8 @@ const char *parse_options(const char *text, Options *options)
         options->pebs = 0;
     if (options->fixed < 4)
         options->metrics = 0;
+    if (!options->v2)
+        options->lbrv2 = 0;
     return nullptr;
 }
 

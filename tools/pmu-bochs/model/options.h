@@ -17,6 +17,9 @@ struct Options {
     unsigned lbr = 0;        /* Intel: branch records as Ice Lake has them, or 1: architectural */
     unsigned v2 = 1;         /* AMD: PerfMonV2 */
     unsigned vmrun = 0;      /* AMD: VMRUN counts as a branch of the guest */
+    unsigned lbrv2 = 1;      /* AMD: the stack of branch records (LbrExtV2); needs PerfMonV2 */
+    unsigned lbrv = 1;       /* AMD: LBR virtualization */
+    unsigned ibs = 1;        /* AMD: instruction-based sampling */
     unsigned skid = 0;       /* instructions that retire between an overflow and its PMI */
     unsigned reboots = 0;    /* resets that do not end the run */
     unsigned report = 2;     /* file descriptor for how the run ended */

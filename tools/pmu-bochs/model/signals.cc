@@ -60,5 +60,7 @@ extern "C" bool __wrap__ZN15bx_local_apic_c12write_x2apicEjjj(bx_local_apic_c *a
 {
     if (index == 0x830)
         keep_icr(apic, high, low);
+    if (write_extended_x2apic(apic, index, high, low))
+        return true;
     return __real__ZN15bx_local_apic_c12write_x2apicEjjj(apic, index, high, low);
 }

@@ -64,6 +64,10 @@ enum OpcodeFlags : uint8_t {
     OP_ENTERS_GUEST = 128 /* VMRUN */
 };
 
+/* Why memory accesses are looked at: cache events are tallied, the next instruction is inspected.
+ */
+enum WatchMemory : uint8_t { WATCH_CACHE = 1, WATCH_INSTRUCTION = 2 };
+
 /* Instructions are not tallied one by one: those since the last Core::flush() are armed - budget.
  */
 struct alignas(1024) Tally {
@@ -74,7 +78,7 @@ struct alignas(1024) Tally {
     uint8_t hot;    /* instructions are to be tallied */
     /* OP_BRANCH when kinds of branches are tallied, OP_ENTERS_GUEST when VMRUN is one */
     uint8_t branch_flags;
-    uint8_t watch_memory; /* what accesses memory is tallied */
+    uint8_t watch_memory; /* WatchMemory */
     uint8_t watch_clock;  /* reference cycles are tallied */
     uint8_t taken;        /* of the branch that executes now */
     uint8_t missed;
