@@ -30,7 +30,8 @@ static __attribute__((noreturn)) void stop(struct cpu *cpu, const char *what)
     exit_unexpected(cpu);
 }
 
-static void credit(struct cpu *cpu)
+/* This and single_step() apart: exits that need neither stay short. */
+static __attribute__((noinline)) void credit(struct cpu *cpu)
 {
     u64 wrapped = credit_finish_amd(cpu);
 
@@ -38,9 +39,20 @@ static void credit(struct cpu *cpu)
         credit_overflow_amd(cpu, wrapped, svm_guest_debugctl(cpu));
 }
 
+/* With BTF only branches trap (APM 13.1.3.1). */
+static __attribute__((noinline)) void single_step(struct cpu *cpu)
+{
+    struct vmcb *vmcb = cpu_vmcb(cpu);
+
+    if (svm_guest_debugctl(cpu) & DEBUGCTL_BTF)
+        return;
+    vmcb->dr6 |= DR6_BS;
+    vmcb->clean &= ~(u32)CLEAN_DRX;
+    svm_inject(vmcb, DB);
+}
+
 /* What the processor does after an instruction: it counts it, ends RF, and traps if TF is set
- * (APM 13.1.4, 13.1.3.1; with BTF only branches trap). The instruction was emulated, so nothing of
- * that happens by itself. */
+ * (APM 13.1.4). The instruction was emulated, so nothing of that happens by itself. */
 void svm_instruction_done(struct cpu *cpu)
 {
     struct vmcb *vmcb = cpu_vmcb(cpu);
@@ -48,11 +60,8 @@ void svm_instruction_done(struct cpu *cpu)
     if (unlikely(credit_is_due(cpu)))
         credit(cpu);
     vmcb->rflags &= ~RFLAGS_RF;
-    if (!(vmcb->rflags & RFLAGS_TF) || (svm_guest_debugctl(cpu) & DEBUGCTL_BTF))
-        return;
-    vmcb->dr6 |= DR6_BS;
-    vmcb->clean &= ~(u32)CLEAN_DRX;
-    svm_inject(vmcb, DB);
+    if (unlikely(vmcb->rflags & RFLAGS_TF))
+        single_step(cpu);
 }
 
 static void finish_instruction(struct cpu *cpu, u32 bytes)
