@@ -5,7 +5,7 @@
 
 #include "guests/plan.h"
 
-/* Whether all of it can be given. Says all that is wrong when false. */
+/* Whether all of it can be given. When false, the first that cannot of each list is said. */
 bool grants_plan(const struct conf *conf, const struct plan *plan);
 
 /* For --check: each grant, and why not. */

@@ -1,8 +1,8 @@
 /* Whether the running processor can give a guest what a policy's grants open (pmu_policy.h).
  * Linked into the loader as well, for its refusals and for --check: like the preflight it only
  * executes CPUID, and RDMSR of what CPUID promises. */
-#ifndef CEDE_GRANTS_H
-#define CEDE_GRANTS_H
+#ifndef CEDE_PMU_GRANTS_H
+#define CEDE_PMU_GRANTS_H
 
 #include "pmu_policy.h"
 #include "preflight.h"
@@ -13,7 +13,7 @@ enum grant_answer {
     GRANT_SHARED,     /* other guests have cores of the same socket */
     GRANT_UNSWITCHED, /* guest and hypervisor would share the registers */
     GRANT_NO_CONTROL, /* VT-x lacks the controls that keep the hypervisor's out of it */
-    GRANT_NOT_YET,    /* the processor has it, and this version of Cede does not switch it */
+    GRANT_NOT_YET,    /* it writes to memory by itself, and nobody here looks where */
 };
 
 /* For a guest on the running processor; `guests` is how many there are, the firmware's included. */

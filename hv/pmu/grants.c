@@ -13,7 +13,8 @@ static const char *const texts[] = {
                          "hypervisor (no LBR virtualization)",
     [GRANT_NO_CONTROL] = "this processor's VT-x has no controls that clear it at exits and load it "
                          "at entries",
-    [GRANT_NOT_YET] = "this version of Cede does not keep it apart from the hypervisor's own",
+    [GRANT_NOT_YET] = "the processor writes its samples to memory, which this version of Cede does "
+                      "not check",
 };
 
 /* Counters of the socket, and of its energy, are of all its cores. */
