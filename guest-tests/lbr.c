@@ -167,36 +167,46 @@ static void on_pmi(struct frame *frame)
     perfmon_acknowledge(p, ICR_NMI);
 }
 
-/* Frozen at the overflow, which is an instruction of the loop: nothing of the handler is seen. */
-static void freeze(void)
+/* From an empty stack, an NMI and a freeze after so many instructions of the body. */
+static void run_to_pmi(u32 after, lbr_body *body)
 {
-    test_begin("freeze");
-    this_core()->handler[VECTOR_NMI] = on_pmi;
+    struct lbr_switch how = switch_of(ALL, DEBUGCTL_FREEZE);
+
     pmis = 0;
     perfmon_reset(p);
-    apic_enable();
-    apic_write(APIC_LVT_PMC, ICR_NMI);
-    wrmsr(perfmon_counter(p, 0), perfmon_before(OVERFLOW_AFTER));
-    wrmsr(perfmon_selector(p, 0), p->event[INSTRUCTIONS] | SELECT_OS | SELECT_EN | SELECT_INT);
-    struct lbr_switch how = switch_of(ALL, DEBUGCTL_FREEZE);
     empty();
+    apic_write(APIC_LVT_PMC, ICR_NMI);
+    wrmsr(perfmon_counter(p, 0), perfmon_before(after));
+    wrmsr(perfmon_selector(p, 0), p->event[INSTRUCTIONS] | SELECT_OS | SELECT_EN | SELECT_INT);
     wrmsr(p->global_ctrl, perfmon_all(p));
-    lbr_counted(&how);
+    body(&how);
     wrmsr(p->global_ctrl, 0);
-    show("freeze");
-    expect(pmis == 1, "%u PMIs", pmis);
+}
+
+static void end_pmis(void)
+{
     perfmon_reset(p);
     this_core()->handler[VECTOR_NMI] = NULL;
     apic_write(APIC_LVT_PMC, APIC_LVT_MASK);
     test_end();
 }
 
+/* Frozen at the overflow, which is an instruction of the loop: nothing of the handler is seen. */
+static void freeze(void)
+{
+    test_begin("freeze");
+    this_core()->handler[VECTOR_NMI] = on_pmi;
+    apic_enable();
+    run_to_pmi(OVERFLOW_AFTER, lbr_counted);
+    show("freeze");
+    expect(pmis == 1, "%u PMIs", pmis);
+    end_pmis();
+}
+
 /* The overflow at each instruction around three exits in turn, those that Cede carries out among
  * them: how many branches are on record then. */
 static void freeze_around_exits(void)
 {
-    struct lbr_switch how = switch_of(ALL, DEBUGCTL_FREEZE);
-
     test_begin("freeze-around-exits");
     this_core()->handler[VECTOR_NMI] = on_pmi;
     lbr_msr = perfmon_selector(p, 1);
@@ -204,24 +214,13 @@ static void freeze_around_exits(void)
     for (u32 after = 1; after < 50; after++) {
         u32 seen = 0;
 
-        pmis = 0;
-        perfmon_reset(p);
-        empty();
-        apic_write(APIC_LVT_PMC, ICR_NMI);
-        wrmsr(perfmon_counter(p, 0), perfmon_before(after));
-        wrmsr(perfmon_selector(p, 0), p->event[INSTRUCTIONS] | SELECT_OS | SELECT_EN | SELECT_INT);
-        wrmsr(p->global_ctrl, perfmon_all(p));
-        lbr_exits(&how);
-        wrmsr(p->global_ctrl, 0);
+        run_to_pmi(after, lbr_exits);
         while (seen < depth && rdmsr(kind->from + place(seen))) {
             seen++;
         }
         say("test: lbr: frozen after %u: %u records, %u PMIs", after, seen, pmis);
     }
-    perfmon_reset(p);
-    this_core()->handler[VECTOR_NMI] = NULL;
-    apic_write(APIC_LVT_PMC, APIC_LVT_MASK);
-    test_end();
+    end_pmis();
 }
 
 /* --- nothing of the hypervisor's ------------------------------------------------------------- */

@@ -3,7 +3,6 @@
 #include "guest.h"
 #include "serial/log.h"
 #include "counters/pmu.h"
-#include "pmu/policy.h"
 
 static bool intel(void)
 {
@@ -116,7 +115,7 @@ static u32 allowed_events(const struct filter *filter)
 static const char *grants_in_force(const struct guest *guest)
 {
     static char text[40]; /* all names; the console's lock is held */
-    u32 given = guest->pmu.mode == PMU_OFF ? 0 : policy_grants(&guest->pmu.policy) & pmu.grants;
+    u32 given = pmu_grants(&guest->pmu);
     char *end = text;
 
     for (; given; given &= given - 1) {

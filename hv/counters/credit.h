@@ -93,11 +93,15 @@ static inline bool credit_frozen_intel(const struct cpu *cpu)
     return cpu->pmu.intel.caps.version >= 4 && credit_frozen(IA32_PERF_GLOBAL_STATUS);
 }
 
-/* What a PMI does to GLOBAL_STATUS besides (SDM 18.4.7; AMD with PerfMonV2): it freezes the
- * counters where DEBUGCTL says so, whether LVTPC is masked or not. */
-static inline u64 credit_freeze(bool pmi, u64 debugctl)
+/* What a PMI does to GLOBAL_STATUS besides (SDM 18.4.7, from version 4 on; AMD with PerfMonV2): it
+ * freezes the counters, and the stack of branch records if there is one, where DEBUGCTL says so,
+ * whether LVTPC is masked or not. */
+static inline u64 credit_freeze(bool pmi, u64 debugctl, bool has_records)
 {
-    return pmi && (debugctl & DEBUGCTL_FREEZE_PERFMON_ON_PMI) ? GLOBAL_FROZEN : 0;
+    bool counters = debugctl & DEBUGCTL_FREEZE_PERFMON_ON_PMI;
+    bool records = has_records && (debugctl & DEBUGCTL_FREEZE_LBRS_ON_PMI);
+
+    return pmi ? (counters ? GLOBAL_FROZEN : 0) | (records ? GLOBAL_LBRS_FROZEN : 0) : 0;
 }
 
 #endif

@@ -89,20 +89,13 @@ static bool add_one(u32 counter)
     return !value;
 }
 
-/* A PMI stops the stack of branch records where DebugCtl says so. */
-static u64 freeze_branches(bool pmi, u64 debugctl)
-{
-    return pmi && pmu.amd.lbr_stack && (debugctl & DEBUGCTL_FREEZE_LBRS_ON_PMI) ? GLOBAL_LBRS_FROZEN
-                                                                                : 0;
-}
-
 void credit_overflow_amd(struct cpu *cpu, u64 wrapped, u64 debugctl)
 {
     bool pmi = wrapped & cpu->pmu.core.due_pmi;
 
     if (pmu.amd.perfmon_v2)
         wrmsr(MSR_PERF_GLOBAL_STATUS_SET,
-              wrapped | credit_freeze(pmi, debugctl) | freeze_branches(pmi, debugctl));
+              wrapped | credit_freeze(pmi, debugctl, pmu.amd.lbr_stack));
     if (pmi)
         pmi_raise(cpu, false);
 }

@@ -148,19 +148,11 @@ u64 credit_finish_intel(struct cpu *cpu)
     return wrapped;
 }
 
-/* From version 4 on; before it overflows are not credited (SDM 18.4.7, 20.2.4). */
-static u64 freeze(bool pmi, u64 debugctl)
-{
-    bool records = pmi && (debugctl & DEBUGCTL_FREEZE_LBRS_ON_PMI);
-
-    return credit_freeze(pmi, debugctl) | (records ? GLOBAL_LBR_FROZEN : 0);
-}
-
 void credit_overflow_intel(struct cpu *cpu, u64 wrapped, u64 debugctl)
 {
     bool pmi = wrapped & cpu->pmu.core.due_pmi;
 
-    wrmsr(IA32_PERF_GLOBAL_STATUS_SET, wrapped | freeze(pmi, debugctl));
+    wrmsr(IA32_PERF_GLOBAL_STATUS_SET, wrapped | credit_freeze(pmi, debugctl, true));
     if (pmi)
         pmi_raise(cpu, true);
 }

@@ -663,7 +663,7 @@ static void intel_wraps(void **state)
     assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32) | GLOBAL_FROZEN);
     set_msr(IA32_FIXED_CTR0, TOP);
     wrap(ALL, DEBUGCTL_FREEZE_LBRS_ON_PMI | DEBUGCTL_LBR);
-    assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32) | GLOBAL_LBR_FROZEN);
+    assert_int_equal(msr(IA32_PERF_GLOBAL_STATUS_SET), BIT(32) | GLOBAL_LBRS_FROZEN);
     set_msr(IA32_FIXED_CTR_CTRL, 0x3); /* no PMI */
     set_msr(IA32_FIXED_CTR0, TOP);
     wrap(ALL, DEBUGCTL_FREEZE_LBRS_ON_PMI);

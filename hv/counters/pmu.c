@@ -34,7 +34,11 @@ static void copy_filter(struct filter *to, const struct filter *from)
         words[i] = ((const u64 *)from)[i];
 }
 
-/* What a guest may have of what its policy opens. */
+u32 pmu_grants(const struct guest_pmu *own)
+{
+    return own->mode == PMU_OFF ? 0 : policy_grants(&own->policy) & pmu.grants;
+}
+
 static u32 features_granted(const struct guest_pmu *own)
 {
     static const u32 features[GRANTS] = {
@@ -43,7 +47,7 @@ static u32 features_granted(const struct guest_pmu *own)
         [GRANT_UNCORE] = BIT(FEATURE_UNCORE) | BIT(FEATURE_QOS_MONITOR),
         [GRANT_ENERGY] = BIT(FEATURE_POWER),
     };
-    u32 grants = own->mode == PMU_OFF ? 0 : policy_grants(&own->policy) & pmu.grants, granted = 0;
+    u32 grants = pmu_grants(own), granted = 0;
 
     for (; grants; grants &= grants - 1)
         granted |= features[__builtin_ctz(grants)];

@@ -7,6 +7,7 @@
 #include "msr/msr_table.h"
 
 struct guest;
+struct guest_pmu;
 
 struct pmu {
     struct pmu_amd_caps amd;     /* of these, one vendor's */
@@ -29,6 +30,9 @@ void pmu_start(struct cpu *cpu);
 
 /* For a life of the guest that begins (guest.h): all counters and selectors are 0. */
 void pmu_restart(struct cpu *cpu);
+
+/* What a guest has of what its policy opens, as bits of enum policy_grant. */
+u32 pmu_grants(const struct guest_pmu *own);
 
 /* The first grant of a policy that this machine cannot give, and why; or GRANTS. */
 enum policy_grant pmu_refused(const struct pmu_policy *policy, enum grant_answer *why);

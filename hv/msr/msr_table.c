@@ -104,14 +104,16 @@ static bool given(const struct msr_context *cpu, const struct msr_row *row)
 /* A driver that found a feature does not expect its registers to be gone. */
 static bool lost(const struct msr_context *cpu, const struct msr_row *row)
 {
-    return row->rule == RULE_DENY && (cpu->withdrawn & BIT(row->feature)) && !given(cpu, row);
+    return row->rule == RULE_DENY && (cpu->withdrawn & BIT(row->feature));
 }
 
 static struct msr_verdict row_verdict(const struct msr_context *cpu, const struct msr_row *row)
 {
-    struct actions actions = given(cpu, row) ? rules[RULE_PASS] : rules[row->rule];
+    struct actions actions = given(cpu, row)  ? rules[RULE_PASS]
+                             : lost(cpu, row) ? rules[RULE_ZERO]
+                                              : rules[row->rule];
 
-    if ((is_pmu(row->feature) && cpu->pmu == PMU_OFF) || lost(cpu, row))
+    if (is_pmu(row->feature) && cpu->pmu == PMU_OFF)
         actions = rules[RULE_ZERO];
     return (struct msr_verdict){actions.read, actions.write, true};
 }

@@ -32,8 +32,7 @@
 #define IA32_RTIT_CTL               0x570
 #define IA32_LBR_CTL                0x14ce
 
-#define GLOBAL_LBR_FROZEN BIT(58)       /* GLOBAL_STATUS: no branch is recorded */
-#define GLOBAL_FIXED(n)   BIT(32 + (n)) /* in GLOBAL_CTRL and GLOBAL_STATUS */
+#define GLOBAL_FIXED(n) BIT(32 + (n)) /* in GLOBAL_CTRL and GLOBAL_STATUS */
 /* Fixed counters 0 and 1 count instructions and core cycles (SDM table 20-2). */
 #define GLOBAL_FIXED_CREDITED (GLOBAL_FIXED(0) | GLOBAL_FIXED(1))
 #define FIXED_FIELD(c, n)     FIELD(c, 4 * (n) + 3, 4 * (n))
@@ -49,12 +48,11 @@
 #define PERFEVTSEL_DENIED (MASK(63, 32) | EVTSEL_ANY)
 
 /* DEBUGCTL, SDM 18.4.1 */
-#define DEBUGCTL_BUS_LOCK           BIT(2)
-#define DEBUGCTL_FREEZE_LBRS_ON_PMI BIT(11)
-#define DEBUGCTL_UNCORE_PMI         BIT(13)
-#define DEBUGCTL_FREEZE_WHILE_SMM   BIT(14)
-#define DEBUGCTL_RTM                BIT(15)
-#define DEBUGCTL_TRACES             MASK(10, 6) /* TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR */
+#define DEBUGCTL_BUS_LOCK         BIT(2)
+#define DEBUGCTL_UNCORE_PMI       BIT(13)
+#define DEBUGCTL_FREEZE_WHILE_SMM BIT(14)
+#define DEBUGCTL_RTM              BIT(15)
+#define DEBUGCTL_TRACES           MASK(10, 6) /* TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR */
 
 /* PERF_CAPABILITIES, SDM volume 4, 345H */
 #define PERF_CAP_LBR_FMT          MASK(5, 0)
